@@ -1,0 +1,32 @@
+"""What a codec is to the data plane, and the codecs that need no library."""
+
+from libc.stdint cimport uint32_t
+
+from procwire._framing cimport FrameReader, FrameWriter
+
+# A payload above this size is given to the transport instead of being copied into the block.
+cdef enum:
+    LARGE_PAYLOAD = 65536
+
+
+cdef class Codec:
+    cdef readonly str name
+    # An ack without a value is an empty payload; MessagePack sends its nil.
+    cdef bint empty_ack
+
+    cdef object decode_payload(self, FrameReader reader)
+    cdef int encode_frame(self, FrameWriter writer, int method_id, int flags,
+                          uint32_t request_id, object value, bint owned) except -1
+
+
+cdef class RawCodec(Codec):
+    pass
+
+
+cdef class ForeignCodec(Codec):
+    # The user's object, with encode() and decode().
+    cdef readonly object wrapped
+
+
+cdef int write_bytes_like(FrameWriter writer, int method_id, int flags, uint32_t request_id,
+                          object payload, bint owned) except -1

@@ -1,0 +1,101 @@
+# A codec turns a payload into a value and a value into a payload.
+#
+# On the data plane a codec reads from the frame reader and writes to the frame writer, so that
+# the bytes are not copied once more in between.  encode() and decode() are the same thing for
+# everybody else.
+
+from cpython.buffer cimport (PyBUF_SIMPLE, PyBuffer_Release, PyObject_CheckBuffer,
+                             PyObject_GetBuffer)
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+
+from procwire.errors import CodecError
+
+
+cdef class Codec:
+    """The base of the built-in codecs."""
+
+    cdef object decode_payload(self, FrameReader reader):
+        """The value of the frame that `reader` found last."""
+        raise NotImplementedError
+
+    cdef int encode_frame(self, FrameWriter writer, int method_id, int flags,
+                          uint32_t request_id, object value, bint owned) except -1:
+        """Write `value` as a frame.  `owned` says that nobody will change it from now on."""
+        raise NotImplementedError
+
+    def __repr__(self):
+        return f"<procwire codec {self.name!r}>"
+
+
+cdef class RawCodec(Codec):
+    """Payloads as they are: ``bytes`` in, any bytes-like object out."""
+
+    def __cinit__(self):
+        self.name = "raw"
+        self.empty_ack = True
+
+    cdef object decode_payload(self, FrameReader reader):
+        return reader.take_payload()
+
+    cdef int encode_frame(self, FrameWriter writer, int method_id, int flags,
+                          uint32_t request_id, object value, bint owned) except -1:
+        return write_bytes_like(writer, method_id, flags, request_id, value, owned)
+
+    def encode(self, value):
+        if not PyObject_CheckBuffer(value):
+            raise not_bytes_like(value)
+        return bytes(value)
+
+    def decode(self, payload):
+        return bytes(payload)
+
+
+cdef class ForeignCodec(Codec):
+    """A codec of the user's: any object with ``name``, ``encode`` and ``decode``."""
+
+    def __cinit__(self, codec):
+        self.wrapped = codec
+        self.name = codec.name
+        self.empty_ack = True
+
+    cdef object decode_payload(self, FrameReader reader):
+        return self.wrapped.decode(reader.take_payload())
+
+    cdef int encode_frame(self, FrameWriter writer, int method_id, int flags,
+                          uint32_t request_id, object value, bint owned) except -1:
+        # What encode() returned belongs to nobody else, unless it returned its argument.
+        encoded = self.wrapped.encode(value)
+        return write_bytes_like(
+            writer, method_id, flags, request_id, encoded, owned or encoded is not value)
+
+
+cdef object not_bytes_like(object value):
+    hint = ": encode it first" if isinstance(value, str) else ""
+    return CodecError(
+        f"a raw payload is a bytes-like object, got {type(value).__qualname__}{hint}")
+
+
+cdef int write_bytes_like(FrameWriter writer, int method_id, int flags, uint32_t request_id,
+                          object payload, bint owned) except -1:
+    cdef Py_buffer view
+    if PyBytes_CheckExact(payload):
+        if PyBytes_GET_SIZE(payload) <= LARGE_PAYLOAD:
+            return writer.write_frame(method_id, flags, request_id,
+                                      PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+        return writer.write_large_frame(method_id, flags, request_id, payload)
+    if not PyObject_CheckBuffer(payload):
+        raise not_bytes_like(payload)
+    try:
+        PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
+    except BufferError as error:
+        raise CodecError(f"a raw payload must be contiguous in memory: {error}") from error
+    try:
+        if view.len <= LARGE_PAYLOAD:
+            return writer.write_frame(
+                method_id, flags, request_id, <const char *>view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+    # The transport may hold the payload long after this call; whoever can still change it
+    # would change what the parent receives.
+    return writer.write_large_frame(
+        method_id, flags, request_id, payload if owned else bytes(payload))

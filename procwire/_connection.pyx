@@ -1,0 +1,189 @@
+# A connection moves bytes between an asyncio transport, the frame reader and the frame writer,
+# and keeps both directions from growing: while the transport holds more than its high-water
+# mark, nothing is read and whoever writes step by step waits.
+#
+# It knows no roles: what a frame means is up to a subclass.
+
+from procwire._framing cimport (PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE, FrameReader, FrameWriter)
+
+from collections import deque
+
+from procwire.errors import NotConnectedError, ProtocolError
+
+# Several times what one read brings, so that answers to one batch of small
+# requests do not stop the reading.
+HIGH_WATER_MARK = 1024 * 1024
+
+
+cdef class Connection:
+    """The methods of ``asyncio.BufferedProtocol`` over a frame reader and a frame writer.
+
+    asyncio recognises a buffered protocol by its base class, which a compiled class cannot
+    have: a Python subclass adds it.
+    """
+
+    def __init__(self, loop, *, max_payload_size=PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE):
+        self.loop = loop
+        self.reader = FrameReader(max_payload_size)
+        self.writer = FrameWriter(max_payload_size)
+        self.waiting_writers = deque()
+        self.closed = False
+
+    # ---- asyncio.BufferedProtocol ----------------------------------------------------------
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.writer.transport = transport
+        transport.set_write_buffer_limits(high=HIGH_WATER_MARK)
+        self.opened()
+
+    def get_buffer(self, sizehint):
+        return self.reader.get_buffer()
+
+    def buffer_updated(self, nbytes):
+        self.reader.buffer_updated(nbytes)
+        self.process()
+
+    def eof_received(self):
+        return False
+
+    def connection_lost(self, error):
+        if error is None and not self.reader.at_boundary:
+            error = ProtocolError("the connection ended inside a frame")
+        self.closed = True
+        self.transport = None
+        self.writer.close()
+        while self.waiting_writers:
+            future = self.waiting_writers.popleft()
+            if not future.done():
+                future.set_exception(NotConnectedError("the connection was lost"))
+        self.lost(error)
+
+    def pause_writing(self):
+        self.writer.pause()
+        # Every request makes an answer: while none can leave, none is let in.
+        self.hold(HOLD_WRITING)
+
+    def resume_writing(self):
+        self.writer.resume()
+        if not self.writer.paused:
+            self.wake_writer()
+            self.release(HOLD_WRITING)
+
+    # ---- reading ---------------------------------------------------------------------------
+
+    cdef int process(self) except -1:
+        """Dispatch the frames that have arrived, then send what they wrote."""
+        if self.in_batch:
+            # A handler runs the loop from within: the outer call goes on where this one ends.
+            return 0
+        self.in_batch = True
+        try:
+            while not self.holds and not self.closed and self.reader.next_frame():
+                self.frame_received()
+        except ProtocolError as error:
+            self.failed(error)
+        finally:
+            self.in_batch = False
+            self.batch_done()
+            self.writer.flush()
+        return 0
+
+    cdef int hold(self, int reason) except -1:
+        """Stop reading for this reason."""
+        if not self.holds and self.transport is not None:
+            self.transport.pause_reading()
+        self.holds |= reason
+        return 0
+
+    cdef int release(self, int reason) except -1:
+        """This reason is gone; frames that arrived before reading was stopped come first."""
+        if self.holds & reason:
+            self.holds &= ~reason
+            if not self.holds and not self.closed:
+                self.loop.call_soon(self.resume_reading)
+        return 0
+
+    def resume_reading(self):
+        if self.holds or self.closed:
+            return
+        self.process()
+        if not self.holds and self.transport is not None:
+            self.transport.resume_reading()
+
+    # ---- writing ---------------------------------------------------------------------------
+
+    cdef int wrote(self) except -1:
+        """Frames have been written; they are sent when the batch or the loop's turn ends."""
+        if not self.in_batch and not self.flush_scheduled:
+            self.flush_scheduled = True
+            self.loop.call_soon(self.flush)
+        return 0
+
+    def flush(self):
+        self.flush_scheduled = False
+        self.writer.flush()
+
+    async def wait_writable(self):
+        """Wait until the transport has room, behind those who wait already.
+
+        Raises:
+            NotConnectedError: the connection is gone.
+        """
+        while True:
+            if self.closed:
+                raise NotConnectedError("the connection was lost")
+            if not self.writer.paused:
+                return
+            future = self.loop.create_future()
+            self.waiting_writers.append(future)
+            try:
+                await future
+            except BaseException:
+                # Woken and cancelled in the same turn: the next in line must not miss it.
+                if future.done() and not future.cancelled():
+                    self.wake_writer()
+                raise
+
+    def wake_writer(self):
+        """Let one writer go on; the next one follows if there is room left behind it."""
+        if self.writer.paused:
+            return
+        while self.waiting_writers:
+            future = self.waiting_writers.popleft()
+            if not future.done():
+                future.set_result(None)
+                if self.waiting_writers:
+                    self.loop.call_soon(self.wake_writer)
+                return
+
+    # ---- closing ---------------------------------------------------------------------------
+
+    def close(self):
+        """Close once what has been written is sent."""
+        if self.transport is not None:
+            self.writer.flush()
+            self.transport.close()
+
+    def abort(self):
+        """Close now."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    # ---- what a role adds ------------------------------------------------------------------
+
+    cdef int opened(self) except -1:
+        return 0
+
+    cdef int frame_received(self) except -1:
+        return 0
+
+    cdef int batch_done(self) except -1:
+        return 0
+
+    cdef int failed(self, object error) except -1:
+        self.abort()
+        return 0
+
+    cdef int lost(self, object error) except -1:
+        return 0

@@ -1,0 +1,356 @@
+# MessagePack as the Node parent speaks it.
+#
+# The msgpack library does the packing and unpacking.  What is here is what JavaScript and Python
+# see differently: Buffer (extension 1), Date (extensions -1 and 2), and values that JavaScript
+# would take without a word and change.
+#
+# Clean values take the fast path: one walk that only looks, then the library.  What looks wrong
+# is packed slowly by procwire.outgoing, which says what is wrong and where.
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.buffer cimport (PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer)
+from cpython.dict cimport PyDict_Next
+from cpython.list cimport PyList_CheckExact, PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.object cimport PyObject
+from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_GET_LENGTH
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memchr, memcmp
+
+from procwire._codecs cimport Codec, write_bytes_like
+from procwire._framing cimport FrameReader, FrameWriter
+
+from datetime import datetime, timedelta, timezone
+from struct import Struct
+
+from msgpack import ExtType, Packer, Timestamp, unpackb
+
+from procwire.outgoing import convert, explain
+from procwire.errors import CodecError
+
+cdef extern from "Python.h":
+    int PyLong_CheckExact(PyObject *obj)
+    int PyLong_Check(PyObject *obj)
+    int PyFloat_Check(PyObject *obj)
+    int PyBool_Check(PyObject *obj)
+    int PyUnicode_Check(PyObject *obj)
+    long long PyLong_AsLongLongAndOverflow(object obj, int *overflow) except? -1
+    object PyObject_Vectorcall(object callable, PyObject **args, size_t nargsf, object kwnames)
+
+# Number.MAX_SAFE_INTEGER: beyond it JavaScript's numbers lose digits.
+cdef long long MAX_SAFE_INTEGER = 9007199254740991
+# V8's longest string, in UTF-16 code units; the parent throws on a longer one.
+cdef Py_ssize_t MAX_STRING_LENGTH = 536870888
+# The msgpack library packs and unpacks about this many levels, with an error beyond.
+cdef int MAX_DEPTH = 500
+
+cdef str PROTO = "__proto__"
+
+# An invalid JavaScript Date: extension -1 of 12 bytes, all zero.  The epoch itself has a shorter
+# form, so this is no date.
+cdef bytes INVALID_DATE = b"\xc7\x0c\xff" + bytes(12)
+cdef const char *INVALID_DATE_BYTES = INVALID_DATE
+# Bytes behind the tokens 0xCA (float 32) to 0xD3 (int 64).
+cdef int[10] FIXED_SIZES = [4, 8, 1, 2, 4, 8, 1, 2, 4, 8]
+cdef object unpack_float64 = Struct(">d").unpack
+
+cdef tuple UNPACK_KEYWORDS = ("timestamp", "strict_map_key", "unicode_errors", "ext_hook")
+# timestamp=3 asks for aware datetimes.  surrogatepass lets a lone surrogate of a JavaScript
+# string in; strings of other broken UTF-8 stay errors.
+cdef object TIMESTAMP_AS_DATETIME = 3
+cdef object STRICT_MAP_KEY = False
+cdef str UNICODE_ERRORS = "surrogatepass"
+
+
+cdef class MsgpackCodec(Codec):
+    """One MessagePack value a payload, as ``msgpackCodec`` of ``@procwire/codecs``."""
+
+    def __cinit__(self):
+        self.name = "msgpack"
+        self._packer = new_packer()
+
+    cdef object decode_payload(self, FrameReader reader):
+        return self.unpack(reader.payload, reader.header.payload_length)
+
+    cdef int encode_frame(self, FrameWriter writer, int method_id, int flags,
+                          uint32_t request_id, object value, bint owned) except -1:
+        return write_bytes_like(writer, method_id, flags, request_id, self.pack(value), True)
+
+    def encode(self, value):
+        """Pack one value.
+
+        Raises:
+            CodecError: the value cannot be packed, or JavaScript would change it.
+        """
+        return self.pack(value)
+
+    def decode(self, payload):
+        """Unpack one value.
+
+        Raises:
+            CodecError: the payload is not exactly one MessagePack value.
+        """
+        cdef Py_buffer view
+        PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
+        try:
+            return self.unpack(<const char *>view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef bytes pack(self, object value):
+        if self._packing:
+            # The hook of the call under way has come back here, or another thread has.
+            return pack_checked(new_packer(), value)
+        self._packing = True
+        try:
+            return pack_checked(self._packer, value)
+        finally:
+            self._packing = False
+
+    cdef object unpack(self, const char *data, Py_ssize_t length):
+        cdef PyObject *args[5]
+        if length == 0:
+            raise CodecError("the payload is empty, but MessagePack has at least one byte")
+        view = PyMemoryView_FromMemory(<char *>data, length, PyBUF_READ)
+        args[0] = <PyObject *>view
+        args[1] = <PyObject *>TIMESTAMP_AS_DATETIME
+        args[2] = <PyObject *>STRICT_MAP_KEY
+        args[3] = <PyObject *>UNICODE_ERRORS
+        args[4] = <PyObject *>EXT_HOOK
+        if has_invalid_date(data, length):
+            return unpack_wide_dates(data, length, None)
+        try:
+            return PyObject_Vectorcall(UNPACKB, args, 1, UNPACK_KEYWORDS)
+        except MemoryError:
+            raise
+        except Exception as error:
+            return unpack_wide_dates(data, length, error)
+
+
+# ---- incoming ----------------------------------------------------------------------------------
+
+cdef object EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+cdef object UNPACKB = unpackb
+
+
+def ext_hook(int code, bytes data):
+    """What an extension type means; the library itself reads -1."""
+    if code == 1:
+        return data
+    if code == 2:
+        return date_from_milliseconds(data)
+    return ExtType(code, data)
+
+
+cdef object EXT_HOOK = ext_hook
+
+
+cdef object date_from_milliseconds(bytes data):
+    if len(data) != 8:
+        raise CodecError(f"extension 2 is a date of 8 bytes, got {len(data)}")
+    milliseconds = unpack_float64(data)[0]
+    if milliseconds != milliseconds:
+        return None
+    try:
+        return EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        seconds, rest = divmod(milliseconds, 1000)
+        return Timestamp(int(seconds), int(rest * 1_000_000))
+
+
+cdef object date_from_timestamp_96(bytes data):
+    """JavaScript's dates reach further than Python's: those stay msgpack.Timestamp objects."""
+    if data == bytes(12):
+        return None
+    nanoseconds = int.from_bytes(data[:4], "big")
+    seconds = int.from_bytes(data[4:], "big", signed=True)
+    try:
+        return EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
+    except OverflowError:
+        return Timestamp(seconds, nanoseconds)
+
+
+cdef bint has_invalid_date(const char *data, Py_ssize_t length) noexcept nogil:
+    """Whether the bytes of an invalid date occur; they may also be part of a string."""
+    cdef const char *found = data
+    cdef const char *end = data + length
+    while end - found >= 15:
+        found = <const char *>memchr(found, 0xC7, end - found - 14)
+        if found == NULL:
+            return False
+        if memcmp(found, INVALID_DATE_BYTES, 15) == 0:
+            return True
+        found += 1
+    return False
+
+
+cdef object unpack_wide_dates(const char *data, Py_ssize_t length, object error):
+    """Unpack what the library alone cannot: dates that are invalid or out of Python's range.
+
+    The library reads extension -1 itself and gives up on the whole payload when a date does not
+    fit, so those dates get another type, one that the payload does not use.
+    """
+    cdef bytearray patched = bytearray(data[:length])
+    cdef list offsets = []
+    cdef set codes = set()
+    if not find_wide_dates(data, length, offsets, codes) or not offsets:
+        raise CodecError(describe(error)) from error
+    code = next(code for code in range(127, -1, -1) if code not in codes)
+    for offset in offsets:
+        patched[offset] = code
+
+    def hook(found, payload):
+        return date_from_timestamp_96(payload) if found == code else ext_hook(found, payload)
+
+    try:
+        return unpackb(patched, timestamp=3, strict_map_key=False,
+                       unicode_errors=UNICODE_ERRORS, ext_hook=hook)
+    except MemoryError:
+        raise
+    except Exception as failure:
+        raise CodecError(describe(failure)) from failure
+
+
+cdef str describe(object error):
+    """The library's errors name no library and sometimes say nothing."""
+    return f"not one whole MessagePack value: {str(error) or type(error).__name__}"
+
+
+cdef inline Py_ssize_t big_endian(const uint8_t *data, int size) noexcept nogil:
+    cdef Py_ssize_t value = 0
+    cdef int i
+    for i in range(size):
+        value = (value << 8) | data[i]
+    return value
+
+
+cdef bint find_wide_dates(const char *data, Py_ssize_t length, list offsets, set codes) except -1:
+    """Collect where 12-byte timestamps have their type byte, and which types are in use.
+
+    Steps over the values without making any.  False when the bytes end too early.
+    """
+    cdef const uint8_t *bytes_ = <const uint8_t *>data
+    cdef Py_ssize_t at = 0, values = 1, size
+    cdef uint8_t token
+    cdef int width
+    while values:
+        values -= 1
+        if at >= length:
+            return False
+        token = bytes_[at]
+        at += 1
+        # How many bytes of length follow the token, as a power of two.
+        width = 1 << ((token - 0xC4) % 3 if 0xC4 <= token <= 0xC9 else
+                      (token - 0xD9) % 3 if 0xD9 <= token <= 0xDB else
+                      1 + (token & 1) if 0xDC <= token <= 0xDF else 0)
+        if token <= 0x7F or token >= 0xE0 or 0xC0 <= token <= 0xC3:
+            continue
+        if token <= 0x8F:
+            values += 2 * (token & 0x0F)
+            continue
+        if token <= 0x9F:
+            values += token & 0x0F
+            continue
+        if token <= 0xBF:
+            at += token & 0x1F
+            continue
+        if 0xCA <= token <= 0xD3:
+            at += FIXED_SIZES[token - 0xCA]
+            continue
+        if 0xD4 <= token <= 0xD8:
+            if at < length:
+                codes.add(bytes_[at])
+            at += 1 + (1 << (token - 0xD4))
+            continue
+        if at + width > length:
+            return False
+        size = big_endian(bytes_ + at, width)
+        at += width
+        if token >= 0xDE:
+            values += 2 * size
+        elif token >= 0xDC:
+            values += size
+        elif 0xC7 <= token <= 0xC9:
+            if at < length:
+                if size == 12 and bytes_[at] == 0xFF:
+                    offsets.append(at)
+                else:
+                    codes.add(bytes_[at])
+            at += 1 + size
+        else:
+            at += size
+    return at <= length
+
+
+# ---- outgoing ----------------------------------------------------------------------------------
+
+
+cdef object new_packer():
+    return Packer(default=convert, use_bin_type=True, autoreset=True)
+
+
+cdef bytes pack_checked(object packer, object value):
+    """Pack a value, or say what is wrong with it and where."""
+    if not looks_clean(value, MAX_DEPTH):
+        explain(value)
+    try:
+        return packer.pack(value)
+    except MemoryError:
+        raise
+    except Exception as error:
+        explain(value)
+        raise CodecError(f"cannot be packed: {error}") from error
+
+
+cdef bint looks_clean(object value, int depth) except -1:
+    """Whether JavaScript will see what Python sees, for everything but strings' contents.
+
+    Only looks, calls no user code, and costs a few nanoseconds a value.
+    """
+    cdef int overflow = 0
+    cdef long long number
+    cdef Py_ssize_t i
+    cdef PyObject *key
+    cdef PyObject *item
+    if PyUnicode_CheckExact(value):
+        return PyUnicode_GET_LENGTH(value) <= MAX_STRING_LENGTH
+    if PyLong_CheckExact(<PyObject *>value):
+        number = PyLong_AsLongLongAndOverflow(value, &overflow)
+        return overflow == 0 and -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER
+    if isinstance(value, dict):
+        if depth == 0:
+            return False
+        i = 0
+        while PyDict_Next(value, &i, &key, &item):
+            if not key_is_clean(<object>key) or not looks_clean(<object>item, depth - 1):
+                return False
+        return True
+    if PyList_CheckExact(value):
+        if depth == 0:
+            return False
+        for i in range(PyList_GET_SIZE(value)):
+            if not looks_clean(<object>PyList_GET_ITEM(value, i), depth - 1):
+                return False
+        return True
+    if PyTuple_CheckExact(value):
+        if depth == 0:
+            return False
+        for i in range(PyTuple_GET_SIZE(value)):
+            if not looks_clean(<object>PyTuple_GET_ITEM(value, i), depth - 1):
+                return False
+        return True
+    # Subclasses of the above are rare; the slow way knows them.
+    return not (isinstance(value, (list, tuple, str)) or
+                (PyLong_Check(<PyObject *>value) and not PyBool_Check(<PyObject *>value)))
+
+
+cdef inline bint key_is_clean(object key) except -1:
+    cdef PyObject *pointer = <PyObject *>key
+    if PyUnicode_Check(pointer):
+        return PyUnicode_GET_LENGTH(key) != 9 or key != PROTO
+    if PyFloat_Check(pointer):
+        return True
+    if PyLong_Check(pointer) and not PyBool_Check(pointer):
+        return looks_clean(key, 0)
+    return False

@@ -1,0 +1,269 @@
+# A handler that never waits should not pay for a task, yet a handler must find itself in a real
+# one from its first line: asyncio.timeout(), current_task() and cancellation depend on it.
+#
+# So there is one spare asyncio.Task.  It has been made but not started, and the first step of
+# each coroutine is taken by hand while this task is the loop's current one.
+#
+#   * The coroutine returns: the task has not been used and serves the next one.
+#   * The coroutine suspends: the task becomes the coroutine's own.  Its first step, now left
+#     to the loop, waits for what the coroutine is waiting for, and all goes on as usual.
+#   * The coroutine returns, but somebody has kept, named, cancelled or otherwise touched the
+#     task: it is finished as any task, and a new spare is made.  Nobody can tell that a task
+#     has been shared.
+#
+# Each coroutine has context variables of its own, entered around each of its steps.
+
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+import asyncio
+from asyncio.tasks import _enter_task, _leave_task, _register_task, _unregister_task
+
+cdef extern from "Python.h":
+    # The error return carries an exception, which Cython raises.
+    int PyIter_Send(object iterator, object value, PyObject **result) except -1
+    object PyContext_Copy(object context)
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
+    Py_ssize_t Py_REFCNT(object obj)
+    PyObject **PyObject_GET_WEAKREFS_LISTPTR(PyObject *obj)
+
+cdef object Task = asyncio.Task
+cdef object CancelledError = asyncio.CancelledError
+cdef str TASK_NAME = "procwire-handler"
+
+
+cdef inline PyObject *weak_references_of(object obj) noexcept:
+    return PyObject_GET_WEAKREFS_LISTPTR(<PyObject *>obj)[0]
+
+
+cdef class Owner:
+    cdef int finished(self, object result) except -1:
+        raise NotImplementedError
+
+    cdef int failed(self, object error) except -1:
+        raise NotImplementedError
+
+
+cdef class TaskBody:
+    """The coroutine that an ``asyncio.Task`` sees: it forwards to the handler's."""
+
+    def __await__(self):
+        return self
+
+    def __next__(self):
+        return self.advance(None)
+
+    def send(self, value):
+        return self.advance(None)
+
+    def throw(self, error, value=None, traceback=None):
+        return self.advance(error)
+
+    def close(self):
+        if self.coroutine is not None:
+            self.coroutine.close()
+
+    # What task.print_stack() and task.get_stack() look at.
+    @property
+    def cr_frame(self):
+        return getattr(self.coroutine, "cr_frame", None)
+
+    @property
+    def cr_await(self):
+        return getattr(self.coroutine, "cr_await", None)
+
+    @property
+    def cr_running(self):
+        return getattr(self.coroutine, "cr_running", False)
+
+    @property
+    def __qualname__(self):
+        return getattr(self.coroutine, "__qualname__", TASK_NAME)
+
+    cdef object advance(self, object error):
+        """One step of the coroutine; what it waits for, or StopIteration."""
+        cdef PyObject *yielded = NULL
+        cdef Owner owner
+        cdef object waiter
+        cdef int status = STEP_RAISED
+        if self.has_waiter:
+            waiter = self.waiter
+            self.waiter = None
+            self.has_waiter = False
+            # A task cancelled between the two first steps: as asyncio does it, what is waited
+            # for is cancelled, and the coroutine hears of it when that has happened.
+            if error is None or (waiter is not None and waiter.cancel()):
+                return waiter
+        if self.coroutine is None:
+            if error is not None:
+                raise error
+            raise StopIteration
+        failure = result = None
+        PyContext_Enter(self.variables)
+        try:
+            if error is None:
+                status = PyIter_Send(self.coroutine, None, &yielded)
+                if yielded != NULL:
+                    result = <object>yielded
+                    Py_DECREF(result)
+            else:
+                result = self.coroutine.throw(error)
+                status = STEP_SUSPENDED
+        except StopIteration as stop:
+            result = stop.value
+            status = STEP_RETURNED
+        except BaseException as raised:
+            failure = raised
+        finally:
+            PyContext_Exit(self.variables)
+        if status == STEP_SUSPENDED:
+            return result
+        owner = self.owner
+        self.owner = self.coroutine = self.variables = None
+        if status == STEP_RETURNED:
+            owner.finished(result)
+        else:
+            owner.failed(failure)
+            if isinstance(failure, CancelledError):
+                raise failure
+        raise StopIteration
+
+    cdef bint untouched(self) except -1:
+        """Whether nobody could tell if the task served somebody else from now on."""
+        return (Py_REFCNT(self.task) == self.references
+                and weak_references_of(self.task) == self.weak_references
+                and self.task._callbacks is None
+                and not self.task._must_cancel
+                and self.task.get_name() is TASK_NAME)
+
+    cdef int schedule(self, object loop) except -1:
+        """Leave the task to the loop: its first step is to come."""
+        task = self.task
+        callback = self.step_callback
+        context = self.step_context
+        self.task = self.step_callback = self.step_context = None
+        task._log_destroy_pending = True
+        loop.call_soon(callback, context=context)
+        return 0
+
+
+cdef class StepCatcher:
+    """Stands in for ``loop.call_soon`` while a task is made, to keep its first step back."""
+
+    cdef object callback
+    cdef object context
+
+    def __call__(self, callback, *args, context=None):
+        self.callback = callback
+        self.context = context
+
+
+cdef class Stage:
+    """Where handlers' coroutines take their first step."""
+
+    def __cinit__(self, loop, variables):
+        self.loop = loop
+        self.variables = variables
+
+    cdef int first_step(self, object coroutine) except? -2:
+        """Step a new coroutine inside the spare task.
+
+        Returns how that went, with `result` or `error` set; after STEP_SUSPENDED and
+        STEP_NOT_TAKEN, suspend() must follow.
+        """
+        cdef TaskBody body
+        cdef PyObject *yielded = NULL
+        cdef int status = STEP_RAISED
+        if self.stepping or self.plain:
+            return STEP_NOT_TAKEN
+        body = self.spare
+        if body is None:
+            body = self._new_body()
+            if body is None:
+                self.plain = True
+                return STEP_NOT_TAKEN
+            self.spare = body
+        if not self.entered:
+            _register_task(body.task)
+            _enter_task(self.loop, body.task)
+            self.entered = True
+            body.references = Py_REFCNT(body.task)
+            body.weak_references = weak_references_of(body.task)
+        self.result = self.error = None
+        variables = PyContext_Copy(self.variables)
+        self.stepping = True
+        PyContext_Enter(variables)
+        try:
+            status = PyIter_Send(coroutine, None, &yielded)
+        except BaseException as error:
+            self.error = error
+        PyContext_Exit(variables)
+        self.stepping = False
+        if yielded != NULL:
+            self.result = <object>yielded
+            Py_DECREF(self.result)
+        if status == STEP_SUSPENDED:
+            self._variables = variables
+        elif not body.untouched():
+            self.leave()
+            _register_task(body.task)
+            self.spare = None
+            body.schedule(self.loop)
+        return status
+
+    cdef object suspend(self, object coroutine, Owner owner):
+        """Give the coroutine that first_step() has just seen suspend a task of its own."""
+        cdef TaskBody body = self.spare
+        self.leave()
+        self.spare = None
+        task = body.task
+        _register_task(task)
+        body.coroutine = coroutine
+        body.variables = self._variables
+        body.owner = owner
+        body.waiter = self.result
+        body.has_waiter = True
+        self.result = self._variables = None
+        body.schedule(self.loop)
+        return task
+
+    cdef object run(self, object coroutine, Owner owner):
+        """Give a coroutine that has not been stepped an ordinary task."""
+        cdef TaskBody body = TaskBody()
+        body.coroutine = coroutine
+        body.variables = PyContext_Copy(self.variables)
+        body.owner = owner
+        return self.loop.create_task(body, name=TASK_NAME)
+
+    cdef int leave(self) except -1:
+        """The spare task is not the current one any more: code of others may run."""
+        if self.entered:
+            self.entered = False
+            _leave_task(self.loop, self.spare.task)
+            # Whoever waits for all tasks to end must not wait for one that has no work.
+            _unregister_task(self.spare.task)
+        return 0
+
+    cdef int close(self) except -1:
+        """Let the spare task go."""
+        self.leave()
+        self.spare = None
+        return 0
+
+    cdef TaskBody _new_body(self):
+        cdef TaskBody body = TaskBody()
+        cdef StepCatcher catcher = StepCatcher()
+        try:
+            self.loop.call_soon = catcher
+        except AttributeError:
+            return None
+        try:
+            body.task = Task(body, loop=self.loop, name=TASK_NAME)
+        finally:
+            del self.loop.call_soon
+        body.step_callback = catcher.callback
+        body.step_context = catcher.context
+        body.task._log_destroy_pending = False
+        _unregister_task(body.task)
+        return body

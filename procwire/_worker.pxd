@@ -1,0 +1,92 @@
+"""The worker's role: requests in, handlers run, answers out."""
+
+from libc.stdint cimport uint32_t
+
+from procwire._codecs cimport Codec
+from procwire._connection cimport Connection
+from procwire._task cimport Owner, Stage
+
+cdef enum ResponseKind:
+    KIND_RESULT
+    KIND_STREAM
+    KIND_ACK
+    KIND_NONE
+
+cdef enum Form:
+    # async def
+    FORM_COROUTINE
+    # async def with yield
+    FORM_ASYNC_GENERATOR
+    # def, on the loop
+    FORM_INLINE
+    # def with yield, on the loop
+    FORM_INLINE_GENERATOR
+    # def, in a thread
+    FORM_THREAD
+    # def with yield, in a thread
+    FORM_THREAD_GENERATOR
+
+
+cdef class Method:
+    cdef readonly str name
+    cdef readonly int id
+    cdef ResponseKind kind
+    cdef Form form
+    cdef readonly object function
+    cdef readonly bint takes_context
+    cdef Codec request_codec
+    cdef Codec response_codec
+
+
+cdef class WorkerConnection(Connection):
+    # Index = method id; slot 0 is None.
+    cdef list methods
+    # procwire.threads.Threads: where plain functions run.
+    cdef object threads
+    # Told what happens to the connection: procwire.client.Client.
+    cdef object client
+    cdef Stage stage
+    # bytes: what a peer must send first; None when there is no authentication.
+    cdef bytes token
+    cdef bint adopted
+    # Contexts whose handlers have not ended: those that owe an answer, by request id, and
+    # those that do not (any more).
+    cdef dict in_flight
+    cdef set answered
+    cdef Py_ssize_t max_concurrency
+    # asyncio.Future that wait_idle() waits for.
+    cdef object idle
+
+    cdef int authenticate(self) except -1
+    cdef int adopt(self) except -1
+    cdef int start(self, Method method, uint32_t request_id, object data) except -1
+    cdef int start_coroutine(self, Method method, uint32_t request_id, object coroutine,
+                             Context context) except -1
+    cdef int register(self, Context context) except -1
+    cdef int unregister(self, Context context) except -1
+    cdef int free_id(self, Context context) except -1
+    cdef int answer(self, Method method, uint32_t request_id, object value) except -1
+    cdef int answer_error(self, Method method, uint32_t request_id, object error) except -1
+    cdef int write_error(self, int method_id, int flags, uint32_t request_id,
+                         object payload) except -1
+
+
+cdef class Context(Owner):
+    cdef WorkerConnection connection
+    cdef Method _method
+    cdef uint32_t _request_id
+    # The one end of the request has been sent, or must not be any more.
+    cdef bint ended
+    cdef readonly bint aborted
+    # The connection has this context among those whose handlers have not ended.
+    cdef bint registered
+    # asyncio.Task of the handler, or concurrent.futures.Future of a thread's.
+    cdef object task
+    cdef list abort_callbacks
+    # asyncio.Future that wait_aborted() waits for.
+    cdef object abort_future
+
+    cdef int check(self, int kind, str verb) except -1
+    cdef int end_with(self, int flags, object value) except -1
+    cdef int write_chunk(self, object value) except -1
+    cdef int abort(self) except -1

@@ -1,0 +1,540 @@
+"""The client: what a worker offers, and its life from start-up to the parent's good-bye."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, Self, TypeVar, overload
+
+from procwire import startup, stdio
+from procwire._framing import DEFAULT_MAX_PAYLOAD_SIZE, MAX_PAYLOAD_SIZE
+from procwire._worker import Method, WorkerConnection
+from procwire.codecs import Codec, resolve
+from procwire.control import ControlChannel
+from procwire.errors import (
+    AlreadyStartedError,
+    NotConnectedError,
+    UnknownEventError,
+)
+from procwire.handlers import HandlerShape, ResponseKind, inspect_handler
+from procwire.listener import UnixListener, listen
+from procwire.threads import Threads
+
+__all__ = ["Client"]
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+LoopName = Literal["auto", "asyncio", "uvloop"]
+
+_logger = logging.getLogger("procwire")
+
+TOKEN_VARIABLE = "PROCWIRE_TOKEN"
+SHUTDOWN_GRACE = 4.0
+"""Seconds that handlers have for their clean-up; the parent kills after 5."""
+MAX_METHOD_ID = 0xFFFD
+DEFAULT_MAX_CONCURRENCY = 1024
+
+
+class _Protocol(WorkerConnection, asyncio.BufferedProtocol):
+    """A compiled class cannot have the Python base that event loops look for."""
+
+    __slots__ = ()
+
+
+class Client:
+    """A worker that a Procwire parent calls.
+
+    Register handlers, then :meth:`run`::
+
+        client = Client()
+
+        @client.handle("echo")
+        async def echo(data):
+            return data
+
+        if __name__ == "__main__":
+            client.run()
+
+    Args:
+        default_codec: The codec of methods and events that name none: an object or a name.
+        max_payload_size: The largest payload in bytes, in both directions. A parent that
+            declares more loses the connection; an answer with more is an error to the caller.
+        max_concurrency: How many handlers may be under way. At the limit no more requests are
+            read until one ends; none is ever dropped.
+        max_threads: How many threads run plain functions; as many as
+            :class:`concurrent.futures.ThreadPoolExecutor` thinks right when ``None``.
+        auth_token: What the parent must prove to know. The parent's own, from
+            ``PROCWIRE_TOKEN``, when ``None``.
+    """
+
+    def __init__(
+        self,
+        *,
+        default_codec: Codec | str = "msgpack",
+        max_payload_size: int = DEFAULT_MAX_PAYLOAD_SIZE,
+        max_concurrency: int = DEFAULT_MAX_CONCURRENCY,
+        max_threads: int | None = None,
+        auth_token: str | None = None,
+    ) -> None:
+        if not 1 <= max_payload_size <= MAX_PAYLOAD_SIZE:
+            raise ValueError(
+                f"max_payload_size is from 1 to {MAX_PAYLOAD_SIZE} bytes, got {max_payload_size}"
+            )
+        if max_concurrency < 1:
+            raise ValueError(f"max_concurrency is 1 at least, got {max_concurrency}")
+        self._default_codec = resolve(default_codec)
+        self._max_payload_size = max_payload_size
+        self._max_concurrency = max_concurrency
+        self._max_threads = max_threads
+        token = auth_token if auth_token is not None else os.environ.get(TOKEN_VARIABLE)
+        # Handlers and child processes have no business with it.
+        os.environ.pop(TOKEN_VARIABLE, None)
+        self._token = token.encode() if token else None
+
+        self._methods: dict[str, tuple[Callable[..., Any], HandlerShape, Codec, Codec]] = {}
+        self._timeouts: dict[str, float] = {}
+        self._events: dict[str, Codec] = {}
+        self._event_ids: dict[str, int] = {}
+
+        self._started = False
+        self._announced = False
+        self._closing: asyncio.Task[None] | None = None
+        self._closed: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._control: ControlChannel | None = None
+        self._listener: UnixListener | None = None
+        self._threads: Threads | None = None
+        # Connections that have not proved the token yet, and the parent's.
+        self._strangers: set[WorkerConnection] = set()
+        self._connection: WorkerConnection | None = None
+        self._pong_scheduled = False
+
+    def __repr__(self) -> str:
+        return f"<procwire.Client methods={list(self._methods)} events={list(self._events)}>"
+
+    # ---- registration ----------------------------------------------------------------------
+
+    @overload
+    def handle(self, method: Handler, /) -> Handler: ...
+
+    @overload
+    def handle(
+        self,
+        method: str | None = None,
+        handler: None = None,
+        *,
+        response: ResponseKind | None = None,
+        codec: Codec | str | None = None,
+        request_codec: Codec | str | None = None,
+        response_codec: Codec | str | None = None,
+        timeout: float | None = None,
+        sync_to_thread: bool = True,
+    ) -> Callable[[Handler], Handler]: ...
+
+    @overload
+    def handle(
+        self,
+        method: str,
+        handler: Callable[..., Any],
+        *,
+        response: ResponseKind | None = None,
+        codec: Codec | str | None = None,
+        request_codec: Codec | str | None = None,
+        response_codec: Codec | str | None = None,
+        timeout: float | None = None,
+        sync_to_thread: bool = True,
+    ) -> Self: ...
+
+    def handle(
+        self,
+        method: str | Callable[..., Any] | None = None,
+        handler: Callable[..., Any] | None = None,
+        *,
+        response: ResponseKind | None = None,
+        codec: Codec | str | None = None,
+        request_codec: Codec | str | None = None,
+        response_codec: Codec | str | None = None,
+        timeout: float | None = None,
+        sync_to_thread: bool = True,
+    ) -> Any:
+        """Register the handler of a method.
+
+        Without ``handler`` a decorator, which returns the function as it was; used bare, or
+        without a name, it takes the function's name. With ``handler`` it registers at once and
+        returns the client, so that calls chain.
+
+        A handler is called with the decoded payload, and with the request's :class:`Context` if
+        it has a second parameter. It is an ``async def``, an async generator, a ``def`` or a
+        generator; what it returns is the answer, what it yields are chunks, what it raises is
+        the error.
+
+        Args:
+            method: The method's name, as the parent calls it.
+            handler: The handler, when this is not used as a decorator.
+            response: What the parent expects: ``"result"``, ``"stream"``, ``"ack"`` or
+                ``"none"``. Left out, a generator streams and anything else gives a result. The
+                parent refuses a worker whose methods answer otherwise than it declared.
+            codec: The codec of both directions: an object or a name.
+            request_codec: The codec of requests, if it differs.
+            response_codec: The codec of answers, if it differs.
+            timeout: Seconds after which the parent gives up waiting for a result or an ack,
+                unless it has set a limit of its own; ``0`` means never.
+            sync_to_thread: Whether a plain function or generator runs in a worker thread. With
+                ``False`` it runs on the event loop: the fastest way there is, for functions
+                that never block.
+
+        Raises:
+            AlreadyStartedError: the client has been started.
+            TypeError: the handler cannot be called as a handler is.
+            ValueError: the method is registered already, or the handler cannot answer in the way
+                that ``response`` says, or there is no such codec.
+        """
+        options: dict[str, Any] = {
+            "response": response,
+            "codec": codec,
+            "request_codec": request_codec,
+            "response_codec": response_codec,
+            "timeout": timeout,
+            "sync_to_thread": sync_to_thread,
+        }
+        if callable(method):
+            self._register(_name_of(method), method, **options)
+            return method
+        if handler is not None:
+            if method is None:
+                method = _name_of(handler)
+            self._register(method, handler, **options)
+            return self
+
+        def decorate(function: Handler) -> Handler:
+            self._register(method or _name_of(function), function, **options)
+            return function
+
+        return decorate
+
+    def handle_stream(
+        self, method: str | None = None, handler: Callable[..., Any] | None = None, **options: Any
+    ) -> Any:
+        """:meth:`handle` with ``response="stream"``."""
+        return self.handle(method, handler, response="stream", **options)  # type: ignore[call-overload]
+
+    def handle_ack(
+        self, method: str | None = None, handler: Callable[..., Any] | None = None, **options: Any
+    ) -> Any:
+        """:meth:`handle` with ``response="ack"``."""
+        return self.handle(method, handler, response="ack", **options)  # type: ignore[call-overload]
+
+    def event(self, name: str, *, codec: Codec | str | None = None) -> Self:
+        """Register an event that this worker emits; returns the client.
+
+        Raises:
+            AlreadyStartedError: the client has been started.
+            ValueError: the event is registered already, or there is no such codec.
+        """
+        self._check_open_for("event", name, self._events)
+        self._events[name] = self._default_codec if codec is None else resolve(codec)
+        return self
+
+    def _register(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *,
+        response: ResponseKind | None,
+        codec: Codec | str | None,
+        request_codec: Codec | str | None,
+        response_codec: Codec | str | None,
+        timeout: float | None,
+        sync_to_thread: bool,
+    ) -> None:
+        self._check_open_for("method", name, self._methods)
+        if codec is not None and (request_codec is not None or response_codec is not None):
+            raise ValueError("give either codec, or request_codec and response_codec")
+        if timeout is not None and timeout < 0:
+            raise ValueError(f"timeout is a number of seconds from 0, got {timeout}")
+        shape = inspect_handler(function, response, sync_to_thread)
+        both = self._default_codec if codec is None else resolve(codec)
+        requests = both if request_codec is None else resolve(request_codec)
+        responses = both if response_codec is None else resolve(response_codec)
+        self._methods[name] = function, shape, requests, responses
+        if timeout is not None:
+            self._timeouts[name] = timeout
+
+    def _check_open_for(self, what: str, name: str, registered: Iterable[str]) -> None:
+        if self._started:
+            raise AlreadyStartedError(f"the client has been started: {what} {name!r} comes too late")
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"the name of a {what} is a text, got {name!r}")
+        if name in registered:
+            raise ValueError(f"the {what} {name!r} is registered already")
+        if len(list(registered)) == MAX_METHOD_ID:
+            raise ValueError(f"there can be {MAX_METHOD_ID} {what}s at most")
+
+    # ---- life ------------------------------------------------------------------------------
+
+    def run(self, *, loop: LoopName | Callable[[], asyncio.AbstractEventLoop] = "asyncio") -> None:
+        """Serve the parent until it says good-bye; returns when all is cleaned up.
+
+        ``$shutdown``, the end of standard input, the loss of the data connection, ``SIGTERM``
+        and ``SIGINT`` all end it in the same way: handlers are cancelled and have
+        4 seconds to clean up.
+
+        Args:
+            loop: ``"asyncio"``, ``"uvloop"`` (needs the extra of that name), ``"auto"`` for
+                uvloop where it is installed, or a function that makes an event loop.
+
+        Raises:
+            SystemExit: with status 1 when the worker cannot start, which the parent is told;
+                with status 2 when a person has started it in a terminal.
+        """
+        if _started_by_hand():
+            print(self._hint(), file=sys.stderr)
+            raise SystemExit(2)
+        stdio.take()
+        try:
+            factory = _loop_factory(loop)
+            with asyncio.Runner(loop_factory=factory) as runner:
+                runner.run(self._serve())
+        except Exception as error:
+            if self._announced:
+                raise
+            _logger.exception("the worker cannot start")
+            startup.report_failure(error)
+            raise SystemExit(1) from None
+        if self._threads is not None and self._threads.running:
+            # The interpreter would wait for threads that nobody can stop.
+            _logger.warning("%d handlers did not end in time", self._threads.running)
+            logging.shutdown()
+            os._exit(0)
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            try:
+                loop.add_signal_handler(number, self._stop)
+            except (NotImplementedError, RuntimeError, ValueError):
+                # Not every platform's loop has it, and only the main thread may.
+                continue
+        await self.start()
+        await self.wait_closed()
+
+    async def start(self) -> None:
+        """Listen, and tell the parent.
+
+        For those who own the event loop: :meth:`wait_closed` waits for the end.
+
+        Raises:
+            AlreadyStartedError: this client has been started before.
+            ValueError: no method has been registered.
+            OSError: there is no place for the socket.
+        """
+        if self._started:
+            raise AlreadyStartedError("a client can be started once")
+        if not self._methods:
+            raise ValueError("no method has been registered")
+        self._started = True
+        loop = self._loop = asyncio.get_running_loop()
+        variables = contextvars.copy_context()
+        self._closed = asyncio.Event()
+        self._threads = Threads(loop, variables, self._max_threads)
+        methods = [None, *self._make_methods()]
+        self._event_ids = {name: number for number, name in enumerate(self._events, 1)}
+
+        def make_connection() -> _Protocol:
+            connection = _Protocol(
+                self,
+                loop,
+                variables,
+                methods,
+                self._threads,
+                token=self._token,
+                max_payload_size=self._max_payload_size,
+                max_concurrency=self._max_concurrency,
+            )
+            self._strangers.add(connection)
+            return connection
+
+        control = ControlChannel(stdio.take(), self._control_message)
+        self._listener = await listen(make_connection)
+        self._control = control
+        control.start()
+        control.send_init(self._listener.address, self._schema())
+        self._announced = True
+        startup.announced()
+
+    def _make_methods(self) -> list[Method]:
+        return [
+            Method(name, number, shape.response, shape.form, function, shape.takes_context, *codecs)
+            for number, (name, (function, shape, *codecs)) in enumerate(self._methods.items(), 1)
+        ]
+
+    def _schema(self) -> dict[str, Any]:
+        methods: dict[str, dict[str, Any]] = {}
+        for number, (name, (_, shape, _, _)) in enumerate(self._methods.items(), 1):
+            methods[name] = {"id": number, "response": shape.response}
+            if name in self._timeouts:
+                methods[name]["timeout"] = round(self._timeouts[name] * 1000)
+        events = {name: {"id": number} for name, number in self._event_ids.items()}
+        return {"methods": methods, "events": events}
+
+    async def wait_closed(self) -> None:
+        """Wait until the client has shut down, for whatever reason.
+
+        Raises:
+            NotConnectedError: the client has not been started.
+        """
+        if self._closed is None:
+            raise NotConnectedError("the client has not been started")
+        await self._closed.wait()
+
+    async def shutdown(self) -> None:
+        """Cancel all handlers, wait for their clean-up, close the connection.
+
+        Returns when that is done, after 4 seconds at most; may be called more than once.
+        """
+        if self._closed is None:
+            return
+        self._stop()
+        await self._closed.wait()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.shutdown()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the parent is there."""
+        return self._connection is not None
+
+    @property
+    def module_name(self) -> str | None:
+        """The name that the parent gave this worker; ``None`` if no parent has spawned it."""
+        return stdio.module_name()
+
+    def _hint(self) -> str:
+        script = sys.argv[0] or "worker.py"
+        return (
+            f"This is a Procwire worker ({len(self._methods)} methods): a Node.js program starts "
+            f'it with new Module("worker").executable("{sys.executable}", ["{script}"]) '
+            "of @procwire/core."
+        )
+
+    # ---- events ----------------------------------------------------------------------------
+
+    async def emit(self, name: str, data: Any = None) -> None:
+        """Send an event to the parent; waits while the parent does not read.
+
+        Raises:
+            UnknownEventError: no event of that name is registered.
+            NotConnectedError: there is no parent (any more).
+            CodecError: the data cannot be encoded.
+        """
+        codec = self._events.get(name)
+        if codec is None:
+            raise UnknownEventError(f"the event {name!r} is not registered")
+        connection = self._connection
+        if connection is None:
+            raise NotConnectedError(f"there is no parent to send the event {name!r} to")
+        await connection.emit(self._event_ids[name], codec, data)
+
+    # ---- what the channels report ----------------------------------------------------------
+
+    def _control_message(self, method: str | None) -> None:
+        """A message of the parent, in the control channel's thread."""
+        loop = self._loop
+        assert loop is not None
+        try:
+            if method == "$ping":
+                # One answer for all pings since the loop's last turn.
+                if not self._pong_scheduled:
+                    self._pong_scheduled = True
+                    loop.call_soon_threadsafe(self._pong)
+            elif method is None or method == "$shutdown":
+                loop.call_soon_threadsafe(self._stop)
+        except RuntimeError:
+            # The loop is closed: all is over.
+            pass
+
+    def _pong(self) -> None:
+        self._pong_scheduled = False
+        assert self._control is not None
+        self._control.send_pong()
+
+    def _adopted(self, connection: WorkerConnection) -> None:
+        """The parent is there: nobody else is let in."""
+        self._strangers.discard(connection)
+        self._connection = connection
+        if self._listener is not None:
+            self._listener.close()
+        for stranger in list(self._strangers):
+            stranger.abort()
+
+    def _lost(self, connection: WorkerConnection, error: BaseException | None) -> None:
+        if connection is not self._connection:
+            self._strangers.discard(connection)
+            return
+        self._connection = None
+        if error is not None:
+            _logger.info("the connection to the parent was lost: %s", error)
+        self._stop(connection)
+
+    def _stop(self, connection: WorkerConnection | None = None) -> None:
+        if self._closing is None and self._loop is not None:
+            self._closing = self._loop.create_task(
+                self._close(connection or self._connection), name="procwire-shutdown"
+            )
+
+    async def _close(self, connection: WorkerConnection | None) -> None:
+        """The one way out."""
+        assert self._closed is not None
+        if self._listener is not None:
+            self._listener.close()
+        for stranger in list(self._strangers):
+            stranger.abort()
+        try:
+            if connection is not None:
+                connection.cancel_handlers()
+                await connection.wait_idle(SHUTDOWN_GRACE)
+                connection.close()
+        finally:
+            if self._threads is not None:
+                self._threads.close()
+            self._closed.set()
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str) or name == "<lambda>":
+        raise TypeError(f"{function!r} has no name for the method: give one")
+    return name
+
+
+def _started_by_hand() -> bool:
+    return stdio.module_name() is None and os.isatty(0)
+
+
+def _loop_factory(
+    loop: LoopName | Callable[[], asyncio.AbstractEventLoop],
+) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if callable(loop):
+        return loop
+    if loop == "asyncio":
+        return None
+    if loop not in ("auto", "uvloop"):
+        raise ValueError(f"loop is 'auto', 'asyncio', 'uvloop' or a function; got {loop!r}")
+    try:
+        factory: Callable[[], asyncio.AbstractEventLoop]
+        factory = importlib.import_module("uvloop").new_event_loop
+    except ImportError:
+        if loop == "auto":
+            return None
+        raise
+    return factory

@@ -1,0 +1,90 @@
+"""Every exception that Procwire raises on purpose; all derive from :class:`ProcwireError`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "AlreadyStartedError",
+    "BackpressureTimeoutError",
+    "CodecError",
+    "HandlerError",
+    "NotConnectedError",
+    "ProcwireError",
+    "ProtocolError",
+    "ResponseAlreadySentError",
+    "UnknownEventError",
+    "UnknownMethodError",
+]
+
+
+class ProcwireError(Exception):
+    """The base of every error of this package."""
+
+
+class ProtocolError(ProcwireError):
+    """A rule of the wire was broken: by the peer's bytes, or by an answer of the wrong kind."""
+
+
+class CodecError(ProcwireError):
+    """A payload cannot be decoded, or a value cannot be encoded.
+
+    The text names what was wrong and, for a value, where: ``$.items[3].id``.
+    """
+
+
+class NotConnectedError(ProcwireError):
+    """There is no parent to send to: not yet, or not any more."""
+
+
+class AlreadyStartedError(ProcwireError):
+    """The client has been started; methods and events are fixed from then on."""
+
+
+class UnknownMethodError(ProcwireError):
+    """A method that is not registered was asked for."""
+
+
+class UnknownEventError(ProcwireError):
+    """An event that is not registered was emitted."""
+
+
+class ResponseAlreadySentError(ProcwireError):
+    """The request has had its one end: a response, an ack, a stream end, an error or an abort."""
+
+
+class BackpressureTimeoutError(ProcwireError):
+    """The parent has not read for longer than the client's ``backpressure_timeout``."""
+
+
+class HandlerError(ProcwireError):
+    """Raised by a handler to tell the caller what went wrong, with structured details.
+
+    In Node the text is ``err.message`` and everything is in ``err.data``::
+
+        raise HandlerError("no such user", code="E_USER", user_id=7)
+        # err.message === "no such user"
+        # err.data    === { message: "no such user", code: "E_USER", user_id: 7 }
+
+    Args:
+        message: What went wrong, for a person.
+        code: What went wrong, for a program; left out of ``err.data`` when ``None``.
+        **details: Anything else that the method's caller should see. The values must be
+            encodable as MessagePack, whatever codec the method has.
+    """
+
+    def __init__(self, message: str, *, code: str | int | None = None, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.details = details
+
+    def to_payload(self) -> dict[str, Any]:
+        """The mapping that travels in the error frame."""
+        payload: dict[str, Any] = {"message": self.message}
+        if self.code is not None:
+            payload["code"] = self.code
+        payload.update(self.details)
+        # A detail called "message" must not be able to take the text away from JavaScript.
+        payload["message"] = self.message
+        return payload

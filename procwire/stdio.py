@@ -1,0 +1,69 @@
+"""The descriptor firewall: standard input and output belong to the control plane alone.
+
+The parent reads this process's standard output as control messages, and a stray line there,
+from a ``print``, a C library or a child process, could be taken for one.  So descriptor 1 is
+moved to a private number and replaced by standard error, and descriptor 0 by the null device.
+
+It has to happen before user code runs.  A worker is usually a script whose first lines import
+this package, so :func:`take_if_spawned` is called on import; it acts only in a process that a
+Procwire parent has spawned, which sets ``PROCWIRE_MODULE_NAME``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+
+__all__ = ["Descriptors", "module_name", "take", "take_if_spawned"]
+
+MODULE_NAME_VARIABLE = "PROCWIRE_MODULE_NAME"
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """Where the control plane is read and written, once nobody else can reach it."""
+
+    input: int
+    output: int
+
+
+_taken: Descriptors | None = None
+_module_name: str | None = None
+
+
+def module_name() -> str | None:
+    """The name that the parent gave this module, or ``None`` when no parent has spawned it."""
+    return _module_name
+
+
+def take_if_spawned() -> Descriptors | None:
+    """Take the descriptors if a Procwire parent has spawned this very process."""
+    global _module_name
+    # Removed from the environment: a child of this process that imports the package is no
+    # worker and must keep its own standard output.
+    name = os.environ.pop(MODULE_NAME_VARIABLE, None)
+    if name is not None and _taken is None:
+        _module_name = name
+        take()
+    return _taken
+
+
+def take() -> Descriptors:
+    """Move standard input and output out of everybody's reach; once only."""
+    global _taken
+    if _taken is None:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        # os.dup() makes descriptors that child processes do not inherit.
+        descriptors = Descriptors(os.dup(0), os.dup(1))
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
+        os.dup2(2, 1)
+        if hasattr(sys.stdout, "reconfigure"):
+            # It is a person's terminal or log now: a line must appear when it is printed.
+            sys.stdout.reconfigure(line_buffering=True)
+        _taken = descriptors
+    return _taken

@@ -1,0 +1,221 @@
+"""Plain functions and generators in worker threads, so that the event loop stays free."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any
+
+from procwire.errors import NotConnectedError
+
+if TYPE_CHECKING:
+    from procwire._worker import Context, Method
+
+__all__ = ["BlockingContext", "Threads"]
+
+CHUNKS_AHEAD = 32
+"""How many chunks a thread's generator may be ahead of what has been sent."""
+
+
+class BlockingContext:
+    """The request's context for a handler in a thread: the same methods, blocking.
+
+    Each method returns when its frame has been handed over, and waits while the parent does not
+    read.
+    """
+
+    __slots__ = ("_context", "_loop")
+
+    def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
+        self._context = context
+        self._loop = loop
+
+    def __repr__(self) -> str:
+        return repr(self._context)
+
+    @property
+    def request_id(self) -> int:
+        """The parent's number for the request; 0 when no answer is expected."""
+        return self._context.request_id
+
+    @property
+    def method(self) -> str:
+        """The name of the method that was called."""
+        return self._context.method
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the caller has given up, or the connection is gone."""
+        return self._context.aborted
+
+    def respond(self, data: Any) -> None:
+        """Answer a ``result`` method."""
+        self._wait(self._context.respond(data))
+
+    def ack(self, data: Any = None) -> None:
+        """Answer an ``ack`` method; the handler may go on."""
+        self._wait(self._context.ack(data))
+
+    def chunk(self, data: Any) -> None:
+        """Send one chunk of a ``stream`` method."""
+        self._wait(self._context.chunk(data))
+
+    def end(self) -> None:
+        """End a ``stream`` method."""
+        self._wait(self._context.end())
+
+    def error(self, error: Any) -> None:
+        """Answer with an error: a text, an exception or a mapping with a ``message``."""
+        self._wait(self._context.error(error))
+
+    def on_abort(self, callback: Callable[[], object]) -> None:
+        """Have ``callback`` called, on the event loop's thread, when the request is aborted."""
+        self._loop.call_soon_threadsafe(self._context.on_abort, callback)
+
+    def wait_aborted(self, timeout: float | None = None) -> bool:
+        """Block until the request is aborted, for ``timeout`` seconds at most."""
+        waiting = asyncio.run_coroutine_threadsafe(self._context.wait_aborted(), self._loop)
+        try:
+            waiting.result(timeout)
+        except concurrent.futures.TimeoutError:
+            waiting.cancel()
+        return self._context.aborted
+
+    def _wait(self, sending: Coroutine[Any, Any, None]) -> None:
+        try:
+            sent = asyncio.run_coroutine_threadsafe(sending, self._loop)
+        except RuntimeError as error:
+            sending.close()
+            raise NotConnectedError("the worker has shut down") from error
+        sent.result()
+
+
+class Threads:
+    """A pool of threads that run handlers, and the way back to the loop."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        variables: contextvars.Context,
+        max_threads: int | None,
+    ) -> None:
+        self._loop = loop
+        self._variables = variables
+        self._executor = concurrent.futures.ThreadPoolExecutor(
+            max_workers=max_threads, thread_name_prefix="procwire-handler"
+        )
+        # Ends of handlers on their way to the loop, which is woken once for all of them.
+        self._ended: deque[tuple[Context, Any, BaseException | None]] = deque()
+        self._delivery_scheduled = False
+        self._running = 0
+
+    @property
+    def running(self) -> int:
+        """How many handlers have been handed to a thread and have not ended."""
+        return self._running
+
+    def close(self) -> None:
+        """Take no more work; handlers that have not begun never will."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def call(
+        self, context: Context, method: Method, data: Any
+    ) -> concurrent.futures.Future[None]:
+        """Run a function for a request; its end reaches ``context.thread_ended``."""
+        arguments = self._arguments(context, method, data)
+
+        def job() -> None:
+            try:
+                result = method.function(*arguments)
+            except BaseException as error:
+                self._report(context, None, error)
+            else:
+                self._report(context, result, None)
+
+        def cancelled(future: concurrent.futures.Future[None]) -> None:
+            if future.cancelled():
+                self._report(context, None, asyncio.CancelledError())
+
+        self._running += 1
+        future = self._executor.submit(self._variables.copy().run, job)
+        future.add_done_callback(cancelled)
+        return future
+
+    def _arguments(self, context: Context, method: Method, data: Any) -> tuple[Any, ...]:
+        if method.takes_context:
+            return data, BlockingContext(context, self._loop)
+        return (data,)
+
+    def _report(self, context: Context, result: Any, error: BaseException | None) -> None:
+        self._ended.append((context, result, error))
+        if not self._delivery_scheduled:
+            self._delivery_scheduled = True
+            self._wake(self._deliver)
+
+    def _deliver(self) -> None:
+        # Cleared before the deque is emptied: what is appended later schedules a delivery again.
+        self._delivery_scheduled = False
+        while self._ended:
+            self._running -= 1
+            context, result, error = self._ended.popleft()
+            context.thread_ended(result, error)
+
+    def _wake(self, callback: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:
+            # The loop is closed: nobody is left to be told.
+            pass
+
+    async def iterate(self, context: Context, method: Method, data: Any) -> AsyncIterator[Any]:
+        """What a generator yields in a thread, a few chunks ahead of what has been sent."""
+        arguments = self._arguments(context, method, data)
+        chunks: deque[Any] = deque()
+        room = threading.Semaphore(CHUNKS_AHEAD)
+        news = asyncio.Event()
+        closed = False
+
+        def job() -> None:
+            generator: Generator[Any, None, None] = method.function(*arguments)
+            try:
+                for chunk in generator:
+                    room.acquire()
+                    if closed:
+                        break
+                    chunks.append(chunk)
+                    if len(chunks) == 1:
+                        self._wake(news.set)
+            finally:
+                generator.close()
+
+        self._running += 1
+        future = asyncio.wrap_future(
+            self._executor.submit(self._variables.copy().run, job), loop=self._loop
+        )
+
+        def job_ended(ended: asyncio.Future[None]) -> None:
+            self._running -= 1
+            news.set()
+            if not ended.cancelled():
+                # Retrieved, so that the loop does not report it when nobody waits any more.
+                ended.exception()
+
+        future.add_done_callback(job_ended)
+        try:
+            while True:
+                while chunks:
+                    yield chunks.popleft()
+                    room.release()
+                if future.done():
+                    break
+                news.clear()
+                if not chunks and not future.done():
+                    await news.wait()
+            future.result()
+        finally:
+            closed = True
+            room.release()
