@@ -12,7 +12,7 @@ from procwire import stdio as _stdio
 _spawned = _stdio.take_if_spawned()
 
 from procwire import startup as _startup  # noqa: E402
-from procwire._worker import Context  # noqa: E402
+from procwire._core import Context  # noqa: E402
 from procwire.client import Client  # noqa: E402
 from procwire.codecs import Codec, MsgpackCodec, RawCodec  # noqa: E402
 from procwire.errors import (  # noqa: E402

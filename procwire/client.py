@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, Self, TypeVar, overload
 
 from procwire import startup, stdio
-from procwire._framing import DEFAULT_MAX_PAYLOAD_SIZE, MAX_PAYLOAD_SIZE
-from procwire._worker import Method, WorkerConnection
+from procwire._core import DEFAULT_MAX_PAYLOAD_SIZE, MAX_PAYLOAD_SIZE
+from procwire._core import Method, WorkerConnection
 from procwire.codecs import Codec, resolve
 from procwire.control import ControlChannel
 from procwire.errors import (

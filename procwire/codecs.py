@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
-from procwire._codecs import RawCodec
-from procwire._msgpack import MsgpackCodec
+from procwire._core import RawCodec
+from procwire._core import MsgpackCodec
 
 __all__ = ["Codec", "MsgpackCodec", "RawCodec", "resolve"]
 

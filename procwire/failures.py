@@ -6,17 +6,20 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from procwire._msgpack import MsgpackCodec
-from procwire.errors import CodecError, HandlerError
+from procwire.errors import HandlerError
 
-__all__ = ["describe", "error_payload", "log_failure"]
+__all__ = ["describe", "error_value", "log_failure", "printable"]
 
 _logger = logging.getLogger("procwire")
-_codec = MsgpackCodec()
+
+
+def printable(text: str) -> str:
+    """The text as UTF-8 can carry it: lone surrogates are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def describe(error: BaseException) -> str:
-    """One line that says what went wrong; never raises, whatever the exception's class does.
+    """One text that says what went wrong; never raises, whatever the exception's class does.
 
     The exception's own text, or its class name where it has none.  A ``KeyError``'s text is
     only the key, so its class name comes first.
@@ -29,36 +32,27 @@ def describe(error: BaseException) -> str:
     if not text:
         return name
     if isinstance(error, KeyError):
-        return f"{name}: {text}"
-    return text.encode("utf-8", "backslashreplace").decode()
+        text = f"{name}: {text}"
+    return printable(text)
 
 
-def error_payload(error: object) -> Any:
-    """The value of an error frame for an exception, a text or a mapping; it can be packed.
+def error_value(error: object) -> str | dict[str, Any]:
+    """The value of an error frame for an exception, a text or a mapping.
 
     JavaScript shows a text as ``err.message``; a mapping's ``message`` likewise, with the whole
     mapping as ``err.data``.
     """
-    payload: Any
     if isinstance(error, HandlerError):
-        payload = error.to_payload()
-    elif isinstance(error, BaseException):
+        return error.to_payload()
+    if isinstance(error, BaseException):
         return describe(error)
-    elif isinstance(error, str):
-        return error.encode("utf-8", "backslashreplace").decode()
-    elif isinstance(error, Mapping):
-        payload = dict(error)
-    else:
-        raise TypeError(
-            f"an error is a text, an exception or a mapping, got {type(error).__qualname__}"
-        )
-    try:
-        _codec.encode(payload)
-    except CodecError as failure:
-        _logger.warning("the details of an error cannot be sent: %s", failure)
-        message = payload.get("message")
-        return error_payload(message if isinstance(message, str) else f"{failure}")
-    return payload
+    if isinstance(error, str):
+        return printable(error)
+    if isinstance(error, Mapping):
+        return dict(error)
+    raise TypeError(
+        f"an error is a text, an exception or a mapping, got {type(error).__qualname__}"
+    )
 
 
 def log_failure(method: str, request_id: int, error: BaseException) -> None:

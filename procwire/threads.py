@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from procwire.errors import NotConnectedError
 
 if TYPE_CHECKING:
-    from procwire._worker import Context, Method
+    from procwire._core import Context, Method
 
 __all__ = ["BlockingContext", "Threads"]
 

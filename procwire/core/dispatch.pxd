@@ -1,16 +1,7 @@
-"""The worker's role: requests in, handlers run, answers out."""
+# The worker's role: requests in, handlers run, answers out.
 
 from libc.stdint cimport uint32_t
 
-from procwire._codecs cimport Codec
-from procwire._connection cimport Connection
-from procwire._task cimport Owner, Stage
-
-cdef enum ResponseKind:
-    KIND_RESULT
-    KIND_STREAM
-    KIND_ACK
-    KIND_NONE
 
 cdef enum Form:
     # async def
@@ -69,24 +60,3 @@ cdef class WorkerConnection(Connection):
     cdef int answer_error(self, Method method, uint32_t request_id, object error) except -1
     cdef int write_error(self, int method_id, int flags, uint32_t request_id,
                          object payload) except -1
-
-
-cdef class Context(Owner):
-    cdef WorkerConnection connection
-    cdef Method _method
-    cdef uint32_t _request_id
-    # The one end of the request has been sent, or must not be any more.
-    cdef bint ended
-    cdef readonly bint aborted
-    # The connection has this context among those whose handlers have not ended.
-    cdef bint registered
-    # asyncio.Task of the handler, or concurrent.futures.Future of a thread's.
-    cdef object task
-    cdef list abort_callbacks
-    # asyncio.Future that wait_aborted() waits for.
-    cdef object abort_future
-
-    cdef int check(self, int kind, str verb) except -1
-    cdef int end_with(self, int flags, object value) except -1
-    cdef int write_chunk(self, object value) except -1
-    cdef int abort(self) except -1

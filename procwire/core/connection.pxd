@@ -1,6 +1,5 @@
-"""A connection: the frame reader and the frame writer on an asyncio transport."""
+# A connection: the frame reader and the frame writer on an asyncio transport.
 
-from procwire._framing cimport FrameReader, FrameWriter
 
 cdef enum:
     # Why reading is held; it goes on when no reason is left.

@@ -1,4 +1,4 @@
-"""Handlers' coroutines inside real asyncio tasks, with the first step taken at once."""
+# Handlers' coroutines inside real asyncio tasks, with the first step taken at once.
 
 from cpython.object cimport PyObject
 

@@ -4,37 +4,15 @@
 # A handler that returns without waiting leaves nothing behind: no task, no context object, no
 # entry in a table.  Those are made when a handler asks for its context, or suspends.
 
-from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
-from procwire._codecs cimport Codec, ForeignCodec
-from procwire._connection cimport HOLD_CONCURRENCY, Connection
-from procwire._framing cimport (PROCWIRE_FLAG_ACK, PROCWIRE_FLAG_ERROR, PROCWIRE_FLAG_RESPONSE,
-                                PROCWIRE_FLAG_STREAM, PROCWIRE_FLAG_STREAM_END,
-                                PROCWIRE_FLAG_TO_PARENT, PROCWIRE_METHOD_ABORT,
-                                PROCWIRE_METHOD_AUTH)
-from procwire._msgpack cimport MsgpackCodec
-from procwire._task cimport (STEP_NOT_TAKEN, STEP_RETURNED, STEP_SUSPENDED, Owner, Stage)
 
 import asyncio
 import hmac
-import logging
-from inspect import isawaitable
 
-from procwire.errors import (CodecError, NotConnectedError, ProtocolError,
-                             ResponseAlreadySentError)
-from procwire.failures import error_payload, log_failure
+from procwire.errors import CodecError, NotConnectedError, ProtocolError
+from procwire.failures import describe, error_value, log_failure, printable
 
-logger = logging.getLogger("procwire")
-
-cdef int RESULT_FLAGS = PROCWIRE_FLAG_TO_PARENT | PROCWIRE_FLAG_RESPONSE
-cdef int ACK_FLAGS = RESULT_FLAGS | PROCWIRE_FLAG_ACK
-cdef int CHUNK_FLAGS = RESULT_FLAGS | PROCWIRE_FLAG_STREAM
-cdef int STREAM_END_FLAGS = CHUNK_FLAGS | PROCWIRE_FLAG_STREAM_END
-cdef int ERROR_FLAGS = RESULT_FLAGS | PROCWIRE_FLAG_ERROR
-
-KINDS = {"result": KIND_RESULT, "stream": KIND_STREAM, "ack": KIND_ACK, "none": KIND_NONE}
-KIND_NAMES = {kind: name for name, kind in KINDS.items()}
 FORMS = {
     "coroutine": FORM_COROUTINE,
     "async generator": FORM_ASYNC_GENERATOR,
@@ -44,15 +22,11 @@ FORMS = {
     "thread generator": FORM_THREAD_GENERATOR,
 }
 
-# After so many chunks a stream whose source never waits lets others have the loop.
-cdef int CHUNKS_PER_TURN = 64
 # What a stranger may declare before it has proved the token.
 cdef uint32_t MAX_TOKEN_SIZE = 256
 
 # Error payloads are MessagePack whatever the method's codec is.
 cdef MsgpackCodec error_codec = MsgpackCodec()
-cdef object CancelledError = asyncio.CancelledError
-cdef object sleep = asyncio.sleep
 
 
 cdef class Method:
@@ -301,13 +275,23 @@ cdef class WorkerConnection(Connection):
         cdef int flags = ERROR_FLAGS
         if method.kind == KIND_STREAM:
             flags |= PROCWIRE_FLAG_STREAM
-        return self.write_error(method.id, flags, request_id, error_payload(error))
+        return self.write_error(method.id, flags, request_id, error_value(error))
 
     cdef int write_error(self, int method_id, int flags, uint32_t request_id,
                          object payload) except -1:
+        """`payload` is what error_value() makes: a text, or a mapping with a text."""
         if request_id == 0:
             return 0
-        error_codec.encode_frame(self.writer, method_id, flags, request_id, payload, True)
+        try:
+            error_codec.encode_frame(self.writer, method_id, flags, request_id, payload, True)
+        except CodecError as failure:
+            # Details that cannot travel must not take the error with them.
+            logger.warning("the details of an error cannot be sent: %s", failure)
+            message = payload.get("message") if isinstance(payload, dict) else None
+            if not isinstance(message, str):
+                message = describe(failure)
+            error_codec.encode_frame(
+                self.writer, method_id, flags, request_id, printable(message), True)
         return self.wrote()
 
     # ---- events ----------------------------------------------------------------------------
@@ -320,233 +304,3 @@ cdef class WorkerConnection(Connection):
             raise NotConnectedError("there is no parent to send the event to")
         codec.encode_frame(self.writer, event_id, PROCWIRE_FLAG_TO_PARENT, 0, data, False)
         self.wrote()
-
-
-cdef int write_ack(WorkerConnection connection, Method method, uint32_t request_id, object value,
-                   bint owned) except -1:
-    # An empty payload is no MessagePack value and makes the parent's send() reject.
-    if value is None and method.response_codec.empty_ack:
-        return connection.writer.write_frame(method.id, ACK_FLAGS, request_id, NULL, 0)
-    return method.response_codec.encode_frame(
-        connection.writer, method.id, ACK_FLAGS, request_id, value, owned)
-
-
-cdef class Context(Owner):
-    """One request, as its handler sees it.
-
-    A handler gets it as its second parameter.  Returning, yielding and raising answer a request
-    as well, so most handlers need no context.
-    """
-
-    def __init__(self, WorkerConnection connection, Method method, uint32_t request_id):
-        self.connection = connection
-        self._method = method
-        self._request_id = request_id
-
-    def __repr__(self):
-        return f"<procwire.Context {self._method.name!r} #{self._request_id}>"
-
-    @property
-    def request_id(self):
-        """The parent's number for the request; 0 when no answer is expected."""
-        return self._request_id
-
-    @property
-    def method(self):
-        """The name of the method that was called."""
-        return self._method.name
-
-    # ---- answering -------------------------------------------------------------------------
-
-    async def respond(self, data):
-        self.check(KIND_RESULT, "respond")
-        if self.connection.writer.paused:
-            await self.connection.wait_writable()
-            self.check(KIND_RESULT, "respond")
-        self.end_with(RESULT_FLAGS, data)
-
-    async def ack(self, data=None):
-        self.check(KIND_ACK, "ack")
-        if self.connection.writer.paused:
-            await self.connection.wait_writable()
-            self.check(KIND_ACK, "ack")
-        self.end_with(ACK_FLAGS, data)
-
-    async def chunk(self, data):
-        self.check(KIND_STREAM, "chunk")
-        if self.connection.writer.paused:
-            await self.connection.wait_writable()
-            self.check(KIND_STREAM, "chunk")
-        self.write_chunk(data)
-
-    async def end(self):
-        self.check(KIND_STREAM, "end")
-        if self.connection.writer.paused:
-            await self.connection.wait_writable()
-            self.check(KIND_STREAM, "end")
-        self.end_with(STREAM_END_FLAGS, None)
-
-    async def error(self, error):
-        self.check(-1, "error")
-        if self.connection.writer.paused:
-            await self.connection.wait_writable()
-            self.check(-1, "error")
-        self.end_with(ERROR_FLAGS, error)
-
-    cdef int check(self, int kind, str verb) except -1:
-        """Whether this kind of answer may be sent now."""
-        cdef int own = self._method.kind
-        if kind != -1 and own != kind:
-            raise ProtocolError(f"{verb}() cannot answer {self._method.name!r}, "
-                                f"whose response is {KIND_NAMES[own]!r}")
-        if self.aborted:
-            raise ResponseAlreadySentError(
-                f"the request #{self._request_id} to {self._method.name!r} was aborted")
-        if self.ended:
-            raise ResponseAlreadySentError(
-                f"the request #{self._request_id} to {self._method.name!r} has been answered")
-        return 0
-
-    cdef int end_with(self, int flags, object value) except -1:
-        """Send the end of the request; it is marked when it has been encoded."""
-        cdef WorkerConnection connection = self.connection
-        if self._request_id:
-            if flags == STREAM_END_FLAGS:
-                connection.writer.write_frame(
-                    self._method.id, flags, self._request_id, NULL, 0)
-            elif flags == ACK_FLAGS:
-                write_ack(connection, self._method, self._request_id, value, False)
-            elif flags == ERROR_FLAGS:
-                if self._method.kind == KIND_STREAM:
-                    flags |= PROCWIRE_FLAG_STREAM
-                connection.write_error(
-                    self._method.id, flags, self._request_id, error_payload(value))
-            else:
-                self._method.response_codec.encode_frame(
-                    connection.writer, self._method.id, flags, self._request_id, value, False)
-        self.ended = True
-        if self.registered:
-            connection.free_id(self)
-        connection.wrote()
-        return 0
-
-    cdef int write_chunk(self, object value) except -1:
-        if self._request_id:
-            self._method.response_codec.encode_frame(
-                self.connection.writer, self._method.id, CHUNK_FLAGS, self._request_id, value,
-                False)
-            self.connection.wrote()
-        return 0
-
-    # ---- how the handler ended -------------------------------------------------------------
-
-    cdef int finished(self, object result) except -1:
-        self.connection.unregister(self)
-        if self.aborted:
-            return 0
-        if self.ended:
-            if result is not None:
-                logger.warning(
-                    "%r returned a value for request #%d, which it had answered before: "
-                    "the value is discarded", self._method.name, self._request_id)
-            return 0
-        self.ended = True
-        return self.connection.answer(self._method, self._request_id, result)
-
-    cdef int failed(self, object error) except -1:
-        self.connection.unregister(self)
-        if self.aborted:
-            if not isinstance(error, (CancelledError, ResponseAlreadySentError, GeneratorExit)):
-                log_failure(self._method.name, self._request_id, error)
-            return 0
-        if self.ended:
-            log_failure(self._method.name, self._request_id, error)
-            return 0
-        self.ended = True
-        return self.connection.answer_error(self._method, self._request_id, error)
-
-    def thread_ended(self, result, error):
-        """A thread's handler has ended; called on the loop."""
-        if error is not None:
-            self.failed(error)
-        elif isawaitable(result):
-            # A plain function may hand out a coroutine: it is awaited on the loop.
-            self.task = self.connection.stage.run(await_it(result), self)
-        else:
-            self.finished(result)
-
-    # ---- abort -----------------------------------------------------------------------------
-
-    cdef int abort(self) except -1:
-        """Nothing is sent for this request from now on; the handler is told."""
-        if self.aborted:
-            return 0
-        self.aborted = True
-        self.connection.free_id(self)
-        if self.task is not None:
-            self.task.cancel()
-        if self.abort_future is not None and not self.abort_future.done():
-            self.abort_future.set_result(None)
-        callbacks, self.abort_callbacks = self.abort_callbacks, None
-        for callback in callbacks or ():
-            self.call_back(callback)
-        return 0
-
-    def on_abort(self, callback):
-        if self.aborted:
-            self.call_back(callback)
-        elif self.abort_callbacks is None:
-            self.abort_callbacks = [callback]
-        else:
-            self.abort_callbacks.append(callback)
-
-    def call_back(self, callback):
-        try:
-            callback()
-        except Exception:
-            logger.exception("an abort callback of %r raised", self._method.name)
-
-    async def wait_aborted(self):
-        if self.aborted:
-            return
-        if self.abort_future is None:
-            self.abort_future = self.connection.loop.create_future()
-        await asyncio.shield(self.abort_future)
-
-
-async def await_it(awaitable):
-    return await awaitable
-
-
-async def stream_async(Context context, source):
-    """Send what an async iterator yields, then close it whatever happened."""
-    cdef int sent = 0
-    try:
-        async for item in source:
-            if context.connection.writer.paused:
-                await context.connection.wait_writable()
-            context.check(KIND_STREAM, "yield")
-            context.write_chunk(item)
-            sent += 1
-            if sent == CHUNKS_PER_TURN:
-                sent = 0
-                await sleep(0)
-    finally:
-        await source.aclose()
-
-
-async def stream_sync(Context context, source):
-    """Send what a generator on the loop yields, then close it whatever happened."""
-    cdef int sent = 0
-    try:
-        for item in source:
-            if context.connection.writer.paused:
-                await context.connection.wait_writable()
-            context.check(KIND_STREAM, "yield")
-            context.write_chunk(item)
-            sent += 1
-            if sent == CHUNKS_PER_TURN:
-                sent = 0
-                await sleep(0)
-    finally:
-        source.close()

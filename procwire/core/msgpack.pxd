@@ -1,6 +1,5 @@
-"""The MessagePack codec."""
+# The MessagePack codec.
 
-from procwire._codecs cimport Codec
 
 
 cdef class MsgpackCodec(Codec):

@@ -1,12 +1,6 @@
-"""What a codec is to the data plane, and the codecs that need no library."""
+# What a codec is to the data plane, and the codecs that need no library.
 
 from libc.stdint cimport uint32_t
-
-from procwire._framing cimport FrameReader, FrameWriter
-
-# A payload above this size is given to the transport instead of being copied into the block.
-cdef enum:
-    LARGE_PAYLOAD = 65536
 
 
 cdef class Codec:

@@ -4,7 +4,6 @@
 #
 # It knows no roles: what a frame means is up to a subclass.
 
-from procwire._framing cimport (PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE, FrameReader, FrameWriter)
 
 from collections import deque
 

@@ -18,8 +18,6 @@ from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_GET_LENGTH
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memchr, memcmp
 
-from procwire._codecs cimport Codec, write_bytes_like
-from procwire._framing cimport FrameReader, FrameWriter
 
 from datetime import datetime, timedelta, timezone
 from struct import Struct
@@ -195,7 +193,7 @@ cdef object unpack_wide_dates(const char *data, Py_ssize_t length, object error)
     cdef list offsets = []
     cdef set codes = set()
     if not find_wide_dates(data, length, offsets, codes) or not offsets:
-        raise CodecError(describe(error)) from error
+        raise CodecError(reason(error)) from error
     code = next(code for code in range(127, -1, -1) if code not in codes)
     for offset in offsets:
         patched[offset] = code
@@ -209,10 +207,10 @@ cdef object unpack_wide_dates(const char *data, Py_ssize_t length, object error)
     except MemoryError:
         raise
     except Exception as failure:
-        raise CodecError(describe(failure)) from failure
+        raise CodecError(reason(failure)) from failure
 
 
-cdef str describe(object error):
+cdef str reason(object error):
     """The library's errors name no library and sometimes say nothing."""
     return f"not one whole MessagePack value: {str(error) or type(error).__name__}"
 

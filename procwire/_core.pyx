@@ -1,0 +1,16 @@
+# The compiled core: one extension module, put together from small files.
+#
+# In the order of a byte's way: what the socket gives goes through the reader, the connection and
+# the dispatch to a codec and to the handler, which runs in a task and answers through its
+# context; codec and writer take it back to the socket.
+
+include "core/header.pyx"
+include "core/reader.pyx"
+include "core/writer.pyx"
+include "core/codecs.pyx"
+include "core/msgpack.pyx"
+include "core/task.pyx"
+include "core/connection.pyx"
+include "core/context.pyx"
+include "core/streams.pyx"
+include "core/dispatch.pyx"

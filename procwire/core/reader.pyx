@@ -1,0 +1,195 @@
+# How bytes become frames.
+#
+# The event loop asks get_buffer() where to put what it reads.  Small frames land in one reusable
+# buffer and are lent from there.  The payload of a frame that is too large to wait for in that
+# buffer is received straight into the `bytes` object that the handler gets.
+#
+# Cost per frame: one header unpacked; a copy only of what had arrived when a large frame was
+# noticed, and of the unread tail when the buffer's end is reached.
+#
+# Nothing here knows which side of the connection it is on.
+
+from cpython.buffer cimport PyBUF_WRITE
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.string cimport memcpy, memmove
+
+from typing import NamedTuple
+
+from procwire.errors import ProtocolError
+
+cdef extern from "Python.h":
+    int _PyBytes_Resize(PyObject **obj, Py_ssize_t size) except -1
+
+# One read of the event loop.  A Unix socket gives about 208 KiB at a time by default.
+cdef Py_ssize_t READ_BUFFER_SIZE = 256 * 1024
+# What is reserved for a large payload before its bytes arrive; then it grows fourfold.
+cdef Py_ssize_t FIRST_RESERVATION = 1024 * 1024
+# Below this much room behind the unread tail, the tail is moved to the front.
+cdef Py_ssize_t LEAST_ROOM = 64 * 1024
+
+
+class Frame(NamedTuple):
+    """A whole frame, its payload owned by whoever holds it."""
+
+    method_id: int
+    flags: int
+    request_id: int
+    payload: bytes
+
+
+cdef class FrameReader:
+    """Cuts a byte stream into frames.
+
+    After a :class:`ProtocolError` the reader stays in error: what follows is thrown away.
+    """
+
+    def __cinit__(self, uint32_t max_payload_size=PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE):
+        if max_payload_size > PROCWIRE_MAX_PAYLOAD_SIZE:
+            raise ValueError(
+                f"max_payload_size is {PROCWIRE_MAX_PAYLOAD_SIZE} at most, got {max_payload_size}")
+        self.max_payload_size = max_payload_size
+        self._buffer = PyByteArray_FromStringAndSize(NULL, READ_BUFFER_SIZE)
+        self._data = PyByteArray_AS_STRING(self._buffer)
+        self._view = memoryview(self._buffer)
+
+    cdef object get_buffer(self):
+        """Where the next received bytes go: a writable memoryview, never empty."""
+        cdef Py_ssize_t capacity
+        if self._body is not None and not self._in_body:
+            self._grow_body()
+            capacity = PyBytes_GET_SIZE(self._body)
+            # The view does not hold the bytes object, which must have one owner to be resized;
+            # the loop lets the view go before buffer_updated() is called.
+            return PyMemoryView_FromMemory(
+                PyBytes_AS_STRING(self._body) + self._body_filled,
+                capacity - self._body_filled, PyBUF_WRITE)
+        if self._start == self._end:
+            self._start = self._end = 0
+        elif READ_BUFFER_SIZE - self._end < LEAST_ROOM:
+            memmove(self._data, self._data + self._start, self._end - self._start)
+            self._end -= self._start
+            self._start = 0
+        if self._end == 0:
+            return self._view
+        return self._view[self._end:]
+
+    cdef int buffer_updated(self, Py_ssize_t nbytes) except -1:
+        """`nbytes` have been written into what get_buffer() returned last."""
+        if self._poisoned:
+            return 0
+        if self._body is not None and not self._in_body:
+            self._body_filled += nbytes
+        else:
+            self._end += nbytes
+        return 0
+
+    cdef int next_frame(self) except -1:
+        """1 when `header` and `payload` describe a whole new frame, 0 when bytes are missing."""
+        cdef Py_ssize_t available
+        cdef procwire_header_fault fault
+        if self._in_body:
+            self._in_body = False
+            self._body = None
+        if self._poisoned:
+            return 0
+        if self._body is not None:
+            if self._body_filled < self._body_length:
+                return 0
+            self._in_body = True
+            self.payload = PyBytes_AS_STRING(self._body)
+            return 1
+        available = self._end - self._start - PROCWIRE_HEADER_SIZE
+        if available < 0:
+            return 0
+        procwire_header_unpack(<uint8_t *>(self._data + self._start), &self.header)
+        fault = procwire_header_check(&self.header, self.max_payload_size)
+        if fault != PROCWIRE_HEADER_OK:
+            raise self._fault(fault)
+        if available >= self.header.payload_length:
+            self.payload = self._data + self._start + PROCWIRE_HEADER_SIZE
+            self._start += PROCWIRE_HEADER_SIZE + self.header.payload_length
+            return 1
+        if self.header.payload_length > LARGE_PAYLOAD:
+            self._begin_body(available)
+        return 0
+
+    cdef bytes take_payload(self):
+        """The payload of the frame found last, as an object of its own."""
+        cdef bytes body
+        if self._in_body:
+            body = self._body
+            self._in_body = False
+            self._body = None
+            return body
+        return PyBytes_FromStringAndSize(self.payload, self.header.payload_length)
+
+    @property
+    def at_boundary(self):
+        """Whether the bytes so far end with a whole frame, so that an end of file is clean."""
+        return self._start == self._end and (self._body is None or self._in_body)
+
+    cdef int _begin_body(self, Py_ssize_t arrived) except -1:
+        self._body_length = self.header.payload_length
+        self._body = PyBytes_FromStringAndSize(
+            NULL, min(self._body_length, max(FIRST_RESERVATION, arrived)))
+        memcpy(PyBytes_AS_STRING(self._body),
+               self._data + self._start + PROCWIRE_HEADER_SIZE, arrived)
+        self._body_filled = arrived
+        self._start = self._end = 0
+        return 0
+
+    cdef int _grow_body(self) except -1:
+        cdef Py_ssize_t capacity = PyBytes_GET_SIZE(self._body)
+        cdef PyObject *body
+        if self._body_filled < capacity:
+            return 0
+        # Memory is reserved as bytes arrive, never on the word of a header.
+        capacity = min(self._body_length, capacity * 4)
+        body = <PyObject *>self._body
+        Py_INCREF(self._body)
+        self._body = None
+        try:
+            _PyBytes_Resize(&body, capacity)
+        except MemoryError:
+            self._poisoned = True
+            raise
+        self._body = <object>body
+        Py_DECREF(<object>body)
+        return 0
+
+    cdef object _fault(self, procwire_header_fault fault):
+        self._poisoned = True
+        self._start = self._end = 0
+        if fault == PROCWIRE_HEADER_METHOD_ZERO:
+            return ProtocolError("frame with method id 0")
+        if fault == PROCWIRE_HEADER_RESERVED_FLAGS:
+            return ProtocolError(
+                f"frame with reserved flag bits (flags 0x{self.header.flags:02x})")
+        return ProtocolError(
+            f"frame declares a payload of {self.header.payload_length} bytes, "
+            f"the limit is {self.max_payload_size}")
+
+    def feed(self, data):
+        """Take received bytes; return the frames that are whole now.
+
+        The same path as a connection's, for callers that have bytes instead of a transport.
+        """
+        cdef Py_ssize_t offset = 0, size
+        frames = []
+        source = memoryview(data).cast("B")
+        while offset < len(source):
+            target = self.get_buffer()
+            size = min(len(target), len(source) - offset)
+            target[:size] = source[offset:offset + size]
+            target = None
+            offset += size
+            self.buffer_updated(size)
+            while self.next_frame():
+                header = self.header
+                frames.append(
+                    Frame(header.method_id, header.flags, header.request_id, self.take_payload()))
+        return frames

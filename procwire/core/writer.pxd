@@ -1,0 +1,33 @@
+# The frame writer: frames in, bytes for the transport out.
+
+from libc.stdint cimport uint32_t
+
+
+cdef class FrameWriter:
+    # The limit on an outgoing payload: what is above it is refused before a byte is written.
+    cdef uint32_t max_payload_size
+    # asyncio.WriteTransport, or None before and after the connection.
+    cdef object transport
+    # The transport holds more than its high-water mark.
+    cdef readonly bint paused
+
+    # bytearray: frames gathered for the next flush; replaced when the transport keeps it.
+    cdef object _block
+    cdef char *_data
+    cdef Py_ssize_t _capacity
+    cdef Py_ssize_t _used
+    # collections.deque of memoryviews: what must follow in this order once the transport
+    # has room.  Only parts of large payloads get here, and what was written behind them.
+    cdef object _backlog
+
+    cdef int write_frame(self, int method_id, int flags, uint32_t request_id,
+                         const char *payload, Py_ssize_t length) except -1
+    cdef int write_large_frame(self, int method_id, int flags, uint32_t request_id,
+                               object payload) except -1
+    cdef int flush(self) except -1
+    cdef int pause(self) except -1
+    cdef int resume(self) except -1
+    cdef int close(self) except -1
+    cdef object _too_large(self, Py_ssize_t length)
+    cdef int _hand_over(self, object data) except -1
+    cdef int _reserve(self, Py_ssize_t size) except -1

@@ -1,0 +1,150 @@
+# How frames become bytes.
+#
+# Frames are gathered in one block, which is given to the transport by flush().  The payload of a
+# large frame is given to the transport without a copy, in slices, while the transport has room.
+#
+# Nothing here knows which side of the connection it is on.
+
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memcpy
+
+from collections import deque
+
+from procwire.errors import CodecError
+
+# The block starts small because an idle worker should be small.
+cdef Py_ssize_t FIRST_BLOCK_SIZE = 16 * 1024
+# A gathered block of this size is given to the transport without waiting for the batch's end:
+# about what a Unix socket takes at once.
+cdef Py_ssize_t FLUSH_SIZE = 192 * 1024
+# A large payload is given to the transport in slices of this size while the transport has room.
+# The transport of Python 3.11 copies what the socket does not take at once.
+cdef Py_ssize_t SLICE_SIZE = 256 * 1024
+
+
+cdef class FrameWriter:
+    """Gathers whole frames in order and gives them to the transport."""
+
+    def __cinit__(self, uint32_t max_payload_size=PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE):
+        self.max_payload_size = max_payload_size
+        self._backlog = deque()
+
+    @property
+    def backlog_size(self):
+        """Bytes of large frames that wait for the transport."""
+        return sum(map(len, self._backlog))
+
+    cdef int write_frame(self, int method_id, int flags, uint32_t request_id,
+                         const char *payload, Py_ssize_t length) except -1:
+        """Append a frame, copying its payload."""
+        cdef procwire_header header
+        cdef char *out
+        if length > self.max_payload_size:
+            raise self._too_large(length)
+        header.method_id = method_id
+        header.flags = flags
+        header.request_id = request_id
+        header.payload_length = <uint32_t>length
+        self._reserve(PROCWIRE_HEADER_SIZE + length)
+        out = self._data + self._used
+        procwire_header_pack(<uint8_t *>out, &header)
+        if length:
+            memcpy(out + PROCWIRE_HEADER_SIZE, payload, length)
+        self._used += PROCWIRE_HEADER_SIZE + length
+        if self._used >= FLUSH_SIZE:
+            self.flush()
+        return 0
+
+    cdef int write_large_frame(self, int method_id, int flags, uint32_t request_id,
+                               object payload) except -1:
+        """Append a frame without copying its payload, which nobody may change from now on."""
+        cdef procwire_header header
+        cdef Py_ssize_t offset, length
+        view = memoryview(payload).cast("B")
+        length = len(view)
+        if length > self.max_payload_size:
+            raise self._too_large(length)
+        header.method_id = method_id
+        header.flags = flags
+        header.request_id = request_id
+        header.payload_length = <uint32_t>length
+        self._reserve(PROCWIRE_HEADER_SIZE)
+        procwire_header_pack(<uint8_t *>(self._data + self._used), &header)
+        self._used += PROCWIRE_HEADER_SIZE
+        self.flush()
+        for offset in range(0, length, SLICE_SIZE):
+            if self.paused or self._backlog:
+                self._backlog.append(view[offset:])
+                break
+            self._hand_over(view[offset:offset + SLICE_SIZE])
+        return 0
+
+    cdef int flush(self) except -1:
+        """Give what has been gathered to the transport."""
+        cdef object data
+        if not self._used:
+            return 0
+        data = memoryview(self._block)[:self._used]
+        self._used = 0
+        if self._backlog:
+            self._backlog.append(data)
+            self._block = None
+            return 0
+        self._hand_over(data)
+        # A transport may keep a view of what the socket did not take.
+        if self.transport is None or self.transport.get_write_buffer_size():
+            self._block = None
+        return 0
+
+    cdef int pause(self) except -1:
+        """The transport is above its high-water mark."""
+        self.paused = True
+        return 0
+
+    cdef int resume(self) except -1:
+        """The transport is below its low-water mark: give it what waits."""
+        self.paused = False
+        while self._backlog and not self.paused:
+            data = self._backlog.popleft()
+            if len(data) > SLICE_SIZE:
+                self._backlog.appendleft(data[SLICE_SIZE:])
+                data = data[:SLICE_SIZE]
+            self._hand_over(data)
+        return 0
+
+    cdef int close(self) except -1:
+        """Forget the transport and all that waits for it."""
+        self.transport = None
+        self._block = None
+        self._used = 0
+        self._backlog.clear()
+        return 0
+
+    cdef object _too_large(self, Py_ssize_t length):
+        return CodecError(
+            f"the payload has {length} bytes, the limit is {self.max_payload_size} "
+            "(max_payload_size)")
+
+    cdef int _hand_over(self, object data) except -1:
+        if self.transport is not None:
+            self.transport.write(data)
+        return 0
+
+    cdef int _reserve(self, Py_ssize_t size) except -1:
+        cdef Py_ssize_t capacity
+        if self._block is None:
+            # As large as the last one had to be: a busy connection will need it again.
+            capacity = max(FIRST_BLOCK_SIZE, self._capacity, size)
+            self._used = 0
+        elif self._used + size > self._capacity:
+            capacity = max(self._capacity * 2, self._used + size)
+        else:
+            return 0
+        block = PyByteArray_FromStringAndSize(NULL, capacity)
+        if self._used:
+            memcpy(PyByteArray_AS_STRING(block), self._data, self._used)
+        self._block = block
+        self._data = PyByteArray_AS_STRING(block)
+        self._capacity = capacity
+        return 0
