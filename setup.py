@@ -9,10 +9,9 @@ from setuptools import Extension, setup
 # Set explicitly: an inherited CFLAGS would otherwise silently take the optimisation away.
 if sys.platform == "win32":
     COMPILE_ARGS = ["/O2"]
-    LINK_ARGS = []
 else:
-    COMPILE_ARGS = ["-O2", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-parameter"]
-    LINK_ARGS = []
+    COMPILE_ARGS = ["-O2", "-g0", "-fvisibility=hidden"]
+    COMPILE_ARGS += ["-Wall", "-Wextra", "-Wno-unused-parameter"]
 
 PARTS = sorted(str(path) for path in Path("procwire/core").glob("*.p[yx]*"))
 
@@ -24,7 +23,6 @@ setup(
             include_dirs=["csrc"],
             depends=["csrc/procwire_header.h", *PARTS],
             extra_compile_args=COMPILE_ARGS,
-            extra_link_args=LINK_ARGS,
         ),
         build_dir="build/cython",
         compiler_directives={

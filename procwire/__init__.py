@@ -1,9 +1,9 @@
 """Python workers for Node.js programs: the worker side of the Procwire protocol.
 
-The way of a byte: a socket (:mod:`procwire.listener`), the frame reader (``_framing``), the
-dispatch (``_worker``), a codec (``_codecs``, ``_msgpack``), your handler (its task: ``_task``),
-and back through the frame writer (``_framing``).  The control plane is :mod:`procwire.control`;
-:mod:`procwire.client` holds it together.
+The way of a byte: a socket (:mod:`procwire.listener`), then the compiled core, whose files in
+``core/`` are named after their parts: connection, reader, dispatch, codecs, task and context of
+your handler, writer.  The control plane is :mod:`procwire.control`; :mod:`procwire.client` holds
+it all together.
 """
 
 from procwire import stdio as _stdio
@@ -28,8 +28,7 @@ from procwire.errors import (  # noqa: E402
     UnknownMethodError,
 )
 from procwire.threads import BlockingContext  # noqa: E402
-
-__version__ = "0.1.0"
+from procwire.version import __version__  # noqa: E402
 
 if _spawned:
     _startup.watch_main_module()

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, Self, TypeVar, overload
 
 from procwire import startup, stdio
-from procwire._core import DEFAULT_MAX_PAYLOAD_SIZE, MAX_PAYLOAD_SIZE
-from procwire._core import Method, WorkerConnection
+from procwire._core import DEFAULT_MAX_PAYLOAD_SIZE, MAX_PAYLOAD_SIZE, Method, WorkerConnection
 from procwire.codecs import Codec, resolve
 from procwire.control import ControlChannel
 from procwire.errors import (
@@ -267,7 +266,7 @@ class Client:
 
     def _check_open_for(self, what: str, name: str, registered: Iterable[str]) -> None:
         if self._started:
-            raise AlreadyStartedError(f"the client has been started: {what} {name!r} comes too late")
+            raise AlreadyStartedError(f"the client has been started, {what} {name!r} is late")
         if not isinstance(name, str) or not name:
             raise TypeError(f"the name of a {what} is a text, got {name!r}")
         if name in registered:
@@ -341,7 +340,7 @@ class Client:
         loop = self._loop = asyncio.get_running_loop()
         variables = contextvars.copy_context()
         self._closed = asyncio.Event()
-        self._threads = Threads(loop, variables, self._max_threads)
+        threads = self._threads = Threads(loop, variables, self._max_threads)
         methods = [None, *self._make_methods()]
         self._event_ids = {name: number for number, name in enumerate(self._events, 1)}
 
@@ -351,7 +350,7 @@ class Client:
                 loop,
                 variables,
                 methods,
-                self._threads,
+                threads,
                 token=self._token,
                 max_payload_size=self._max_payload_size,
                 max_concurrency=self._max_concurrency,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
-from procwire._core import RawCodec
-from procwire._core import MsgpackCodec
+from procwire._core import MsgpackCodec, RawCodec
 
 __all__ = ["Codec", "MsgpackCodec", "RawCodec", "resolve"]
 

@@ -80,12 +80,12 @@ def _takes_context(function: Callable[..., Any]) -> bool:
     positional = []
     for parameter in signature.parameters.values():
         required = parameter.default is parameter.empty
+        if parameter.kind is parameter.KEYWORD_ONLY and required:
+            raise TypeError(f"a handler is called with data and ctx, not with {parameter.name!r}")
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             positional.append(parameter)
-        elif parameter.kind is parameter.VAR_POSITIONAL and not positional:
+        if parameter.kind is parameter.VAR_POSITIONAL and not positional:
             positional.append(parameter)
-        elif parameter.kind is parameter.KEYWORD_ONLY and required:
-            raise TypeError(f"a handler is called with data and ctx, not with {parameter.name!r}")
     needed = [item for item in positional if item.default is item.empty]
     if not positional or len(needed) > 2:
         raise TypeError(

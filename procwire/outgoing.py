@@ -11,7 +11,7 @@ import enum
 import struct
 import uuid
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
@@ -31,7 +31,7 @@ MAX_DEPTH = 500
 MAX_STRING_LENGTH = 536_870_888
 """V8's longest string; the parent throws on a longer one."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DATE_EXTENSION = 2
 _pack_float64 = struct.Struct(">d").pack

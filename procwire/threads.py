@@ -8,6 +8,7 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from procwire.errors import NotConnectedError
@@ -122,9 +123,7 @@ class Threads:
         """Take no more work; handlers that have not begun never will."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def call(
-        self, context: Context, method: Method, data: Any
-    ) -> concurrent.futures.Future[None]:
+    def call(self, context: Context, method: Method, data: Any) -> concurrent.futures.Future[None]:
         """Run a function for a request; its end reaches ``context.thread_ended``."""
         arguments = self._arguments(context, method, data)
 
@@ -165,11 +164,9 @@ class Threads:
             context.thread_ended(result, error)
 
     def _wake(self, callback: Callable[[], None]) -> None:
-        try:
+        # A closed loop has nobody left to be told.
+        with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(callback)
-        except RuntimeError:
-            # The loop is closed: nobody is left to be told.
-            pass
 
     async def iterate(self, context: Context, method: Method, data: Any) -> AsyncIterator[Any]:
         """What a generator yields in a thread, a few chunks ahead of what has been sent."""

@@ -113,11 +113,11 @@ cdef class WorkerConnection(Connection):
         for context in [*self.in_flight.values(), *self.answered]:
             (<Context>context).abort()
 
-    async def wait_idle(self, timeout):
-        """Wait until every handler has ended, for `timeout` seconds at most."""
+    async def wait_idle(self, seconds):
+        """Wait until every handler has ended, for `seconds` at most."""
         if self.pending:
             self.idle = self.loop.create_future()
-            await asyncio.wait([self.idle], timeout=timeout)
+            await asyncio.wait([self.idle], timeout=seconds)
 
     @property
     def pending(self):

@@ -7,6 +7,7 @@
 # Clean values take the fast path: one walk that only looks, then the library.  What looks wrong
 # is packed slowly by procwire.outgoing, which says what is wrong and where.
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.buffer cimport (PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer)
 from cpython.dict cimport PyDict_Next
@@ -117,17 +118,23 @@ cdef class MsgpackCodec(Codec):
         args[3] = <PyObject *>UNICODE_ERRORS
         args[4] = <PyObject *>EXT_HOOK
         if has_invalid_date(data, length):
-            return unpack_wide_dates(data, length, None)
+            wide_dates = WideDates.find(data, length)
+            if wide_dates is not None:
+                return wide_dates.unpack()
         try:
             return PyObject_Vectorcall(UNPACKB, args, 1, UNPACK_KEYWORDS)
         except MemoryError:
             raise
         except Exception as error:
-            return unpack_wide_dates(data, length, error)
+            wide_dates = WideDates.find(data, length)
+            if wide_dates is not None:
+                return wide_dates.unpack()
+            raise CodecError(reason(error)) from error
 
 
 # ---- incoming ----------------------------------------------------------------------------------
 
+cdef double INFINITY = float("inf")
 cdef object EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 cdef object UNPACKB = unpackb
 
@@ -150,6 +157,8 @@ cdef object date_from_milliseconds(bytes data):
     milliseconds = unpack_float64(data)[0]
     if milliseconds != milliseconds:
         return None
+    if milliseconds in (INFINITY, -INFINITY):
+        raise CodecError(f"{milliseconds} milliseconds are no date")
     try:
         return EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError:
@@ -183,31 +192,43 @@ cdef bint has_invalid_date(const char *data, Py_ssize_t length) noexcept nogil:
     return False
 
 
-cdef object unpack_wide_dates(const char *data, Py_ssize_t length, object error):
-    """Unpack what the library alone cannot: dates that are invalid or out of Python's range.
+@cython.final
+cdef class WideDates:
+    """A payload with dates that the library alone cannot unpack: invalid, or out of range.
 
     The library reads extension -1 itself and gives up on the whole payload when a date does not
     fit, so those dates get another type, one that the payload does not use.
     """
-    cdef bytearray patched = bytearray(data[:length])
-    cdef list offsets = []
-    cdef set codes = set()
-    if not find_wide_dates(data, length, offsets, codes) or not offsets:
-        raise CodecError(reason(error)) from error
-    code = next(code for code in range(127, -1, -1) if code not in codes)
-    for offset in offsets:
-        patched[offset] = code
 
-    def hook(found, payload):
-        return date_from_timestamp_96(payload) if found == code else ext_hook(found, payload)
+    cdef bytearray payload
+    cdef int code
 
-    try:
-        return unpackb(patched, timestamp=3, strict_map_key=False,
-                       unicode_errors=UNICODE_ERRORS, ext_hook=hook)
-    except MemoryError:
-        raise
-    except Exception as failure:
-        raise CodecError(reason(failure)) from failure
+    @staticmethod
+    cdef WideDates find(const char *data, Py_ssize_t length):
+        """The payload with its 12-byte timestamps retyped; None where there are none."""
+        cdef WideDates found
+        cdef list offsets = []
+        cdef set codes = set()
+        if not find_wide_dates(data, length, offsets, codes) or not offsets:
+            return None
+        found = WideDates()
+        found.payload = bytearray(data[:length])
+        found.code = next(code for code in range(127, -1, -1) if code not in codes)
+        for offset in offsets:
+            found.payload[offset] = found.code
+        return found
+
+    cdef object unpack(self):
+        try:
+            return unpackb(self.payload, timestamp=3, strict_map_key=False,
+                           unicode_errors=UNICODE_ERRORS, ext_hook=self)
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise CodecError(reason(error)) from error
+
+    def __call__(self, int code, bytes data):
+        return date_from_timestamp_96(data) if code == self.code else ext_hook(code, data)
 
 
 cdef str reason(object error):

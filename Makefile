@@ -1,0 +1,58 @@
+# The two commands for a fresh clone: `make demo` and `make test`.  Both make what they need: a
+# virtual environment for each Python on this machine, and the npm packages.
+
+VERSIONS := $(shell tools/find-pythons | cut -d' ' -f1)
+NEWEST := $(lastword $(VERSIONS))
+SOURCES := $(shell find csrc procwire -name '*.py' -o -name '*.py[xid]' -o -name '*.pxd' -o -name '*.h') \
+	pyproject.toml setup.py MANIFEST.in README.md
+PYTEST_ARGS ?=
+
+ifeq ($(VERSIONS),)
+$(error no Python 3.11 or later was found)
+endif
+
+.PHONY: demo test lint clean dev
+.SECONDARY:
+
+demo: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
+	PYTHON=build/venv-$(NEWEST)/bin/python node examples/demo.mjs
+
+test: lint $(VERSIONS:%=test-%)
+
+test-%: build/venv-%/ready node_modules/.package-lock.json
+	build/venv-$*/bin/pytest $(PYTEST_ARGS)
+
+lint: build/venv-$(NEWEST)/ready
+	build/venv-$(NEWEST)/bin/ruff check .
+	build/venv-$(NEWEST)/bin/ruff format --check .
+	build/venv-$(NEWEST)/bin/mypy
+
+# An environment has the wheel that was built from the sdist, as a user gets it: the tests never
+# see the source tree.
+build/venv-%/ready: build/venv-%/tools dist/sdist
+	rm -rf build/wheel-$*
+	build/venv-$*/bin/pip wheel --quiet --no-deps --wheel-dir build/wheel-$* dist/procwire-*.tar.gz
+	build/venv-$*/bin/pip install --quiet --force-reinstall --no-deps build/wheel-$*/procwire-*.whl
+	touch $@
+
+build/venv-%/tools: pyproject.toml
+	$(shell tools/find-pythons $*) -m venv --clear build/venv-$*
+	build/venv-$*/bin/pip install --quiet 'pip>=25.1' build
+	build/venv-$*/bin/pip install --quiet --group test --group lint 'msgpack>=1.1,<2'
+	touch $@
+
+dist/sdist: build/venv-$(NEWEST)/tools $(SOURCES)
+	rm -rf dist
+	build/venv-$(NEWEST)/bin/python -m build --sdist --outdir dist . >build/sdist.log || (cat build/sdist.log; false)
+	touch $@
+
+node_modules/.package-lock.json: package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+# The extension in the source tree, for working on it.
+dev: build/venv-$(NEWEST)/tools
+	build/venv-$(NEWEST)/bin/pip install --quiet --editable .
+
+clean:
+	rm -rf build dist node_modules

@@ -1,0 +1,181 @@
+"""Types of the compiled core; what it does is in ``core/``."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, final
+
+from typing_extensions import Buffer
+
+from procwire.client import Client
+from procwire.codecs import Codec
+from procwire.threads import Threads
+
+HEADER_SIZE: int
+FLAG_TO_PARENT: int
+FLAG_RESPONSE: int
+FLAG_ERROR: int
+FLAG_STREAM: int
+FLAG_STREAM_END: int
+FLAG_ACK: int
+METHOD_ID_AUTH: int
+METHOD_ID_ABORT: int
+DEFAULT_MAX_PAYLOAD_SIZE: int
+MAX_PAYLOAD_SIZE: int
+
+class Header(NamedTuple):
+    method_id: int
+    flags: int
+    request_id: int
+    payload_length: int
+
+class Frame(NamedTuple):
+    method_id: int
+    flags: int
+    request_id: int
+    payload: bytes
+
+def pack_header(method_id: int, flags: int, request_id: int, payload_length: int) -> bytes: ...
+def unpack_header(data: Buffer) -> Header: ...
+
+class FrameReader:
+    max_payload_size: int
+    def __init__(self, max_payload_size: int = ...) -> None: ...
+    @property
+    def at_boundary(self) -> bool: ...
+    def feed(self, data: Buffer) -> list[Frame]: ...
+
+class FrameWriter:
+    def __init__(self, max_payload_size: int = ...) -> None: ...
+    @property
+    def paused(self) -> bool: ...
+    @property
+    def backlog_size(self) -> int: ...
+
+@final
+class RawCodec:
+    @property
+    def name(self) -> str: ...
+    def encode(self, value: Any) -> bytes: ...
+    def decode(self, payload: Buffer) -> bytes: ...
+
+@final
+class MsgpackCodec:
+    @property
+    def name(self) -> str: ...
+    def encode(self, value: Any) -> bytes: ...
+    def decode(self, payload: Buffer) -> Any: ...
+
+class Method:
+    def __init__(
+        self,
+        name: str,
+        id: int,
+        kind: str,
+        form: str,
+        function: Callable[..., Any],
+        takes_context: bool,
+        request_codec: Codec,
+        response_codec: Codec,
+    ) -> None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def id(self) -> int: ...
+    @property
+    def function(self) -> Callable[..., Any]: ...
+    @property
+    def takes_context(self) -> bool: ...
+
+class Connection:
+    loop: asyncio.AbstractEventLoop
+    reader: FrameReader
+    writer: FrameWriter
+    closed: bool
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+class WorkerConnection(Connection):
+    def __init__(
+        self,
+        client: Client,
+        loop: asyncio.AbstractEventLoop,
+        variables: contextvars.Context,
+        methods: Sequence[Method | None],
+        threads: Threads,
+        *,
+        token: bytes | None,
+        max_payload_size: int,
+        max_concurrency: int,
+    ) -> None: ...
+    @property
+    def pending(self) -> int: ...
+    async def emit(self, event_id: int, codec: Codec, data: Any) -> None: ...
+    def cancel_handlers(self) -> None: ...
+    async def wait_idle(self, seconds: float) -> None: ...
+
+@final
+class Context:
+    """One request, as its handler sees it.
+
+    A handler gets it as its second parameter. Returning, yielding and raising answer a request
+    as well, so most handlers need no context.
+    """
+
+    @property
+    def request_id(self) -> int:
+        """The parent's number for the request; 0 when no answer is expected."""
+
+    @property
+    def method(self) -> str:
+        """The name of the method that was called."""
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the caller has given up, or the connection is gone."""
+
+    async def respond(self, data: Any) -> None:
+        """Answer a ``result`` method.
+
+        Raises:
+            ProtocolError: the method's response is of another kind.
+            ResponseAlreadySentError: the request has had its end.
+            CodecError: the data cannot be encoded; nothing has been sent.
+        """
+
+    async def ack(self, data: Any = None) -> None:
+        """Answer an ``ack`` method; the handler may go on.
+
+        Raises: as :meth:`respond`.
+        """
+
+    async def chunk(self, data: Any) -> None:
+        """Send one chunk of a ``stream`` method; waits while the parent does not read.
+
+        Raises: as :meth:`respond`.
+        """
+
+    async def end(self) -> None:
+        """End a ``stream`` method. Returning from the handler does that as well.
+
+        Raises: as :meth:`respond`.
+        """
+
+    async def error(self, error: str | BaseException | Mapping[str, Any]) -> None:
+        """Answer with an error; raising an exception does that as well.
+
+        Args:
+            error: A text, an exception, or a mapping, whose ``message`` JavaScript shows as
+                ``err.message`` and which it has as ``err.data``.
+
+        Raises:
+            ResponseAlreadySentError: the request has had its end.
+        """
+
+    def on_abort(self, callback: Callable[[], object]) -> None:
+        """Have ``callback`` called when the request is aborted; at once if it is already."""
+
+    async def wait_aborted(self) -> None:
+        """Wait until the request is aborted."""
+
+    def thread_ended(self, result: Any, error: BaseException | None) -> None: ...

@@ -1,0 +1,130 @@
+"""Registration on the client; what serves is tested with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+import pytest
+
+from procwire import (
+    Client,
+    MsgpackCodec,
+    NotConnectedError,
+    RawCodec,
+    UnknownEventError,
+)
+
+
+async def echo(data: Any) -> Any:
+    return data
+
+
+class Reversing:
+    name = "reversing"
+
+    def encode(self, value: str) -> bytes:
+        return value[::-1].encode()
+
+    def decode(self, payload: bytes) -> str:
+        return payload.decode()[::-1]
+
+
+def test_chaining_returns_the_client() -> None:
+    client = Client()
+    chained = (
+        client.handle("a", echo)
+        .handle("b", echo, codec="raw")
+        .handle_ack("c", echo)
+        .event("d")
+        .event("e", codec=RawCodec())
+    )
+    assert chained is client
+    assert repr(client) == "<procwire.Client methods=['a', 'b', 'c'] events=['d', 'e']>"
+
+
+def test_decorators_return_the_function() -> None:
+    client = Client()
+    assert client.handle(echo) is echo
+    assert client.handle("named")(echo) is echo
+    assert client.handle(response="none")(lambda_named := _named("other")) is lambda_named
+    assert client.handle_ack("acked")(echo) is echo
+    assert "methods=['echo', 'named', 'other', 'acked']" in repr(client)
+
+
+def _named(name: str) -> Any:
+    async def function(data: Any) -> Any:
+        return data
+
+    function.__name__ = name
+    return function
+
+
+def test_handle_stream_wants_a_stream() -> None:
+    with pytest.raises(ValueError, match="yields its chunks"):
+        Client().handle_stream("a", echo)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"codec": "arow"}, ValueError, "there is no codec 'arow'; there are 'msgpack', 'raw'"),
+        ({"codec": 5}, TypeError, "a codec has name, encode"),
+        ({"codec": RawCodec}, TypeError, "a codec has name, encode"),
+        ({"codec": "raw", "request_codec": "raw"}, ValueError, "either codec, or request_codec"),
+        ({"timeout": -1}, ValueError, "seconds from 0, got -1"),
+    ],
+)
+def test_bad_options(arguments: dict[str, Any], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        Client().handle("a", echo, **arguments)
+
+
+def test_names_are_given_once() -> None:
+    client = Client().handle("a", echo).event("a")
+    with pytest.raises(ValueError, match="the method 'a' is registered already"):
+        client.handle("a", echo)
+    with pytest.raises(ValueError, match="the event 'a' is registered already"):
+        client.event("a")
+    with pytest.raises(TypeError, match="has no name"):
+        client.handle(lambda data: data)
+    with pytest.raises(TypeError, match="is a text, got ''"):
+        client.event("")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"max_payload_size": 0}, "from 1 to 2147483647 bytes, got 0"),
+        ({"max_payload_size": 2**31}, "from 1 to 2147483647 bytes"),
+        ({"max_concurrency": 0}, "1 at least, got 0"),
+        ({"default_codec": "json"}, "there is no codec 'json'"),
+    ],
+)
+def test_bad_limits(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        Client(**options)
+
+
+def test_codecs_are_objects_too() -> None:
+    Client(default_codec=Reversing()).handle("a", echo).handle("b", echo, codec=MsgpackCodec())
+
+
+def test_the_token_leaves_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROCWIRE_TOKEN", "secret-token")
+    client = Client()
+    assert "PROCWIRE_TOKEN" not in os.environ
+    assert "secret-token" not in repr(client)
+
+
+def test_before_the_start() -> None:
+    client = Client().handle("a", echo).event("e")
+    assert not client.connected
+    with pytest.raises(NotConnectedError, match="no parent"):
+        asyncio.run(client.emit("e", 1))
+    with pytest.raises(UnknownEventError, match="'f' is not registered"):
+        asyncio.run(client.emit("f", 1))
+    with pytest.raises(NotConnectedError, match="not been started"):
+        asyncio.run(client.wait_closed())
+    asyncio.run(client.shutdown())
