@@ -213,7 +213,7 @@ cdef class WorkerConnection(Connection):
 
     cdef int register(self, Context context) except -1:
         context.registered = True
-        if context._request_id:
+        if context._request_id and not context.ended:
             self.in_flight[context._request_id] = context
         else:
             self.answered.add(context)
