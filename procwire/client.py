@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import importlib
+import json
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
 from procwire import startup, stdio
 from procwire._core import DEFAULT_MAX_PAYLOAD_SIZE, MAX_PAYLOAD_SIZE, Method, WorkerConnection
@@ -37,6 +38,16 @@ SHUTDOWN_GRACE = 4.0
 """Seconds that handlers have for their clean-up; the parent kills after 5."""
 MAX_METHOD_ID = 0xFFFD
 DEFAULT_MAX_CONCURRENCY = 1024
+
+
+class HandlerOptions(TypedDict, total=False):
+    """What can be said about a handler besides its response; see :meth:`Client.handle`."""
+
+    codec: Codec | str | None
+    request_codec: Codec | str | None
+    response_codec: Codec | str | None
+    timeout: float | None
+    sync_to_thread: bool
 
 
 class _Protocol(WorkerConnection, asyncio.BufferedProtocol):
@@ -201,13 +212,49 @@ class Client:
             "timeout": timeout,
             "sync_to_thread": sync_to_thread,
         }
+        return self._handle(method, handler, options)
+
+    @overload
+    def handle_stream(self, method: Handler, /) -> Handler: ...
+
+    @overload
+    def handle_stream(
+        self, method: str | None = None, handler: None = None, **options: Unpack[HandlerOptions]
+    ) -> Callable[[Handler], Handler]: ...
+
+    @overload
+    def handle_stream(
+        self, method: str, handler: Callable[..., Any], **options: Unpack[HandlerOptions]
+    ) -> Self: ...
+
+    def handle_stream(self, method: Any = None, handler: Any = None, **options: Any) -> Any:
+        """:meth:`handle` with ``response="stream"``."""
+        return self._handle(method, handler, {**options, "response": "stream"})
+
+    @overload
+    def handle_ack(self, method: Handler, /) -> Handler: ...
+
+    @overload
+    def handle_ack(
+        self, method: str | None = None, handler: None = None, **options: Unpack[HandlerOptions]
+    ) -> Callable[[Handler], Handler]: ...
+
+    @overload
+    def handle_ack(
+        self, method: str, handler: Callable[..., Any], **options: Unpack[HandlerOptions]
+    ) -> Self: ...
+
+    def handle_ack(self, method: Any = None, handler: Any = None, **options: Any) -> Any:
+        """:meth:`handle` with ``response="ack"``."""
+        return self._handle(method, handler, {**options, "response": "ack"})
+
+    def _handle(self, method: Any, handler: Any, options: dict[str, Any]) -> Any:
+        """The three ways of calling :meth:`handle`."""
         if callable(method):
             self._register(_name_of(method), method, **options)
             return method
         if handler is not None:
-            if method is None:
-                method = _name_of(handler)
-            self._register(method, handler, **options)
+            self._register(method or _name_of(handler), handler, **options)
             return self
 
         def decorate(function: Handler) -> Handler:
@@ -215,18 +262,6 @@ class Client:
             return function
 
         return decorate
-
-    def handle_stream(
-        self, method: str | None = None, handler: Callable[..., Any] | None = None, **options: Any
-    ) -> Any:
-        """:meth:`handle` with ``response="stream"``."""
-        return self.handle(method, handler, response="stream", **options)  # type: ignore[call-overload]
-
-    def handle_ack(
-        self, method: str | None = None, handler: Callable[..., Any] | None = None, **options: Any
-    ) -> Any:
-        """:meth:`handle` with ``response="ack"``."""
-        return self.handle(method, handler, response="ack", **options)  # type: ignore[call-overload]
 
     def event(self, name: str, *, codec: Codec | str | None = None) -> Self:
         """Register an event that this worker emits; returns the client.
@@ -244,12 +279,12 @@ class Client:
         name: str,
         function: Callable[..., Any],
         *,
-        response: ResponseKind | None,
-        codec: Codec | str | None,
-        request_codec: Codec | str | None,
-        response_codec: Codec | str | None,
-        timeout: float | None,
-        sync_to_thread: bool,
+        response: ResponseKind | None = None,
+        codec: Codec | str | None = None,
+        request_codec: Codec | str | None = None,
+        response_codec: Codec | str | None = None,
+        timeout: float | None = None,
+        sync_to_thread: bool = True,
     ) -> None:
         self._check_open_for("method", name, self._methods)
         if codec is not None and (request_codec is not None or response_codec is not None):
@@ -419,11 +454,12 @@ class Client:
         return stdio.module_name()
 
     def _hint(self) -> str:
-        script = sys.argv[0] or "worker.py"
+        # The arguments as they were, "-m procwire run …" included.
+        arguments = ", ".join(json.dumps(argument) for argument in sys.orig_argv[1:])
         return (
             f"This is a Procwire worker ({len(self._methods)} methods): a Node.js program starts "
-            f'it with new Module("worker").executable("{sys.executable}", ["{script}"]) '
-            "of @procwire/core."
+            f'it with new Module("worker").executable({json.dumps(sys.executable)}, '
+            f"[{arguments}]) of @procwire/core."
         )
 
     # ---- events ----------------------------------------------------------------------------

@@ -93,7 +93,8 @@ def _candidates() -> list[str]:
 
 def _make_path(base: str) -> tuple[str, str | None]:
     """A path for a socket in ``base``, and the directory that was made for it, if one was."""
-    name = f"procwire-{os.getpid()}-{secrets.token_hex(16)}"
+    # 128 random bits, in the short spelling: some runtime directories' names are long.
+    name = f"procwire-{os.getpid()}-{secrets.token_urlsafe(16)}"
     if _is_private(base):
         path = f"{base}/{name}.sock"
         _check_length(path)
@@ -103,6 +104,8 @@ def _make_path(base: str) -> tuple[str, str | None]:
     path = f"{directory}/s"
     _check_length(path)
     os.mkdir(directory, _DIRECTORY_MODE)
+    # The umask may have taken away what this process needs itself.
+    os.chmod(directory, _DIRECTORY_MODE)
     return path, directory
 
 

@@ -87,7 +87,8 @@ cdef int write_bytes_like(FrameWriter writer, int method_id, int flags, uint32_t
         raise not_bytes_like(payload)
     try:
         PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
-    except BufferError as error:
+    except (BufferError, ValueError) as error:
+        # Some exporters, NumPy's arrays among them, say so with a ValueError.
         raise CodecError(f"a raw payload must be contiguous in memory: {error}") from error
     try:
         if view.len <= LARGE_PAYLOAD:

@@ -3,7 +3,7 @@
 
 cdef enum:
     # Why reading is held; it goes on when no reason is left.
-    HOLD_WRITING = 1
+    HOLD_OUTPUT = 1
     HOLD_CONCURRENCY = 2
 
 
@@ -25,6 +25,7 @@ cdef class Connection:
     cdef int hold(self, int reason) except -1
     cdef int release(self, int reason) except -1
     cdef int process(self) except -1
+    cdef int watch_output(self) except -1
     cdef int wrote(self) except -1
 
     # What a role adds.

@@ -1,6 +1,10 @@
 # A connection moves bytes between an asyncio transport, the frame reader and the frame writer,
-# and keeps both directions from growing: while the transport holds more than its high-water
-# mark, nothing is read and whoever writes step by step waits.
+# and keeps both directions from growing.
+#
+# There are two marks for what the peer has not taken yet.  Above the transport's high-water mark
+# whoever writes step by step waits: streams, events.  Requests are still read, since one of them
+# may be the abort of the stream that fills the buffer.  Above OUTPUT_LIMIT, where only answers
+# can bring it, nothing is read any more until the peer has taken nearly all.
 #
 # It knows no roles: what a frame means is up to a subclass.
 
@@ -12,6 +16,7 @@ from procwire.errors import NotConnectedError, ProtocolError
 # Several times what one read brings, so that answers to one batch of small
 # requests do not stop the reading.
 HIGH_WATER_MARK = 1024 * 1024
+cdef Py_ssize_t OUTPUT_LIMIT = 8 * 1024 * 1024
 
 
 cdef class Connection:
@@ -60,14 +65,14 @@ cdef class Connection:
 
     def pause_writing(self):
         self.writer.pause()
-        # Every request makes an answer: while none can leave, none is let in.
-        self.hold(HOLD_WRITING)
 
     def resume_writing(self):
         self.writer.resume()
         if not self.writer.paused:
-            self.wake_writer()
-            self.release(HOLD_WRITING)
+            self.release(HOLD_OUTPUT)
+            # Two turns later, when what is readable has been read: a fast writer would otherwise
+            # fill the buffer again each time, and shut the reader out for ever.
+            self.loop.call_soon(self.loop.call_soon, self.wake_writer)
 
     # ---- reading ---------------------------------------------------------------------------
 
@@ -80,12 +85,20 @@ cdef class Connection:
         try:
             while not self.holds and not self.closed and self.reader.next_frame():
                 self.frame_received()
+                if self.writer.paused:
+                    self.watch_output()
         except ProtocolError as error:
             self.failed(error)
         finally:
             self.in_batch = False
             self.batch_done()
             self.writer.flush()
+        return 0
+
+    cdef int watch_output(self) except -1:
+        """Stop reading when answers pile up that nobody takes."""
+        if self.writer.unsent() > OUTPUT_LIMIT:
+            self.hold(HOLD_OUTPUT)
         return 0
 
     cdef int hold(self, int reason) except -1:
@@ -96,7 +109,7 @@ cdef class Connection:
         return 0
 
     cdef int release(self, int reason) except -1:
-        """This reason is gone; frames that arrived before reading was stopped come first."""
+        """This reason is gone."""
         if self.holds & reason:
             self.holds &= ~reason
             if not self.holds and not self.closed:
@@ -104,10 +117,10 @@ cdef class Connection:
         return 0
 
     def resume_reading(self):
-        if self.holds or self.closed:
-            return
-        self.process()
-        if not self.holds and self.transport is not None:
+        """Frames that arrived before reading was stopped come first."""
+        if not self.holds and not self.closed:
+            self.process()
+        if not self.holds and not self.closed:
             self.transport.resume_reading()
 
     # ---- writing ---------------------------------------------------------------------------
@@ -122,6 +135,8 @@ cdef class Connection:
     def flush(self):
         self.flush_scheduled = False
         self.writer.flush()
+        if self.writer.paused:
+            self.watch_output()
 
     async def wait_writable(self):
         """Wait until the transport has room, behind those who wait already.

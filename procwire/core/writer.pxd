@@ -25,6 +25,7 @@ cdef class FrameWriter:
     cdef int write_large_frame(self, int method_id, int flags, uint32_t request_id,
                                object payload) except -1
     cdef int flush(self) except -1
+    cdef Py_ssize_t unsent(self) except -1
     cdef int pause(self) except -1
     cdef int resume(self) except -1
     cdef int close(self) except -1

@@ -30,10 +30,14 @@ cdef class FrameWriter:
         self.max_payload_size = max_payload_size
         self._backlog = deque()
 
-    @property
-    def backlog_size(self):
-        """Bytes of large frames that wait for the transport."""
-        return sum(map(len, self._backlog))
+    cdef Py_ssize_t unsent(self) except -1:
+        """Bytes that the socket has not taken yet."""
+        cdef Py_ssize_t size = self._used
+        for data in self._backlog:
+            size += len(data)
+        if self.transport is not None:
+            size += self.transport.get_write_buffer_size()
+        return size
 
     cdef int write_frame(self, int method_id, int flags, uint32_t request_id,
                          const char *payload, Py_ssize_t length) except -1:

@@ -164,7 +164,11 @@ class Parent:
     def open_socket(self) -> socket.socket:
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         opened.settimeout(DEADLINE)
-        opened.connect(self.init["pipe"])
+        try:
+            opened.connect(self.init["pipe"])
+        except BaseException:
+            opened.close()
+            raise
         return opened
 
     def connect(self, token: str | None = None) -> None:

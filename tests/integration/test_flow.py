@@ -1,0 +1,194 @@
+"""Backpressure: nothing grows without a bound, nothing is dropped, nobody is shut out."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .parent import CHUNK, EVENT, RESULT, STREAM_END, Parent, wait_until
+
+MIB = 1024 * 1024
+# The transport's high-water mark, the limit for answers, and what sockets and batches hold.
+BOUND_KIB = 26 * 1024
+
+
+@pytest.fixture
+def parent(loop_name: str) -> Iterator[Parent]:
+    with Parent("flow.py", loop_name) as parent:
+        yield parent
+
+
+def resident_kib(parent: Parent) -> int:
+    status = Path(f"/proc/{parent.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0])
+
+
+def stands_still(parent: Parent) -> bool:
+    """Whether the worker has used no processor time for a while: it waits for its parent."""
+
+    def used() -> str:
+        fields = Path(f"/proc/{parent.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return " ".join(fields[11:13])
+
+    before = used()
+    time.sleep(0.2)
+    return used() == before
+
+
+def test_a_fast_stream_does_not_shut_requests_out(parent: Parent) -> None:
+    for size in (100, 65536, 3 * MIB, 20 * MIB):
+        parent.request("stream", 1, [1_000_000, size])
+        for number in range(2, 12):
+            parent.send_frame("echo", number, b"x")
+            while (frame := parent.receive()).request_id != number:
+                assert frame.flags == CHUNK
+        parent.abort(1)
+        parent.send_frame("echo", 12, b"x")
+        while parent.receive().request_id != 12:
+            pass
+
+
+def test_a_stream_waits_for_its_parent(parent: Parent) -> None:
+    base = resident_kib(parent)
+    parent.request("stream", 1, [4096, 65536])
+    wait_until(lambda: stands_still(parent), "the stream waits")
+    assert resident_kib(parent) - base < BOUND_KIB
+    # Now it is read, slowly at first: all of it comes, in order.
+    for _ in range(4096):
+        frame = parent.receive()
+        assert frame.flags == CHUNK
+        assert len(frame.payload) == 65536
+    assert parent.receive().flags == STREAM_END
+    parent.request("memory", 2)
+    assert parent.receive_value()[2] - base < BOUND_KIB
+
+
+@pytest.mark.parametrize("size", [0, 100, 5000, MIB])
+def test_a_parent_that_floods_and_never_reads(parent: Parent, size: int) -> None:
+    base = resident_kib(parent)
+    total = 40_000 if size < MIB else 100
+    data = b"".join(parent.frame("echo", number, bytes(size)) for number in range(1, total + 1))
+    assert parent.socket is not None
+    parent.socket.settimeout(1)
+    sent = 0
+    view = memoryview(data)
+    try:
+        while sent < len(data):
+            sent += parent.socket.send(view[sent : sent + 65536])
+    except TimeoutError:
+        # The worker reads no more: both directions are full.
+        pass
+    assert (sent < len(data)) == (size >= 5000)
+    wait_until(lambda: stands_still(parent), "the worker waits")
+    assert resident_kib(parent) - base < BOUND_KIB
+    # Nothing has been dropped: every request is answered once somebody reads.
+    parent.socket.settimeout(20)
+    writer = threading.Thread(target=parent.send, args=(view[sent:],))
+    writer.start()
+    for number in range(1, total + 1):
+        frame = parent.receive()
+        assert frame[1:3] == (RESULT, number)
+        assert len(frame.payload) == size
+    writer.join()
+
+
+def test_many_streams_share(parent: Parent) -> None:
+    for number in range(1, 9):
+        parent.request("stream", number, [300, 40_000])
+    wait_until(lambda: stands_still(parent), "the streams wait")
+    progress = dict.fromkeys(range(1, 9), 0)
+    spread = 0
+    while any(count < 300 for count in progress.values()):
+        frame = parent.receive()
+        if frame.flags == CHUNK:
+            progress[frame.request_id] += 1
+            if max(progress.values()) < 300:
+                spread = max(spread, max(progress.values()) - min(progress.values()))
+    # None has to wait until another one is done.
+    assert spread < 250
+
+
+def test_events_wait_too(parent: Parent) -> None:
+    base = resident_kib(parent)
+    parent.request("events", 0, 20_000)
+    wait_until(lambda: stands_still(parent), "the handler waits")
+    assert resident_kib(parent) - base < BOUND_KIB
+    for _ in range(20_000):
+        assert parent.receive().flags == EVENT
+
+
+def test_the_limit_of_handlers_under_way(loop_name: str) -> None:
+    with Parent("flow.py", loop_name, "10") as parent:
+        for number in range(1, 31):
+            parent.request("wait", number)
+        for _ in range(10):
+            assert parent.receive().flags == EVENT
+        wait_until(lambda: stands_still(parent), "the worker waits")
+        assert parent.socket is not None
+        parent.socket.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            parent.receive()
+        parent.control_message("$ping")
+        assert b"$pong" in parent.line()
+        parent.control_message("$shutdown")
+        assert parent.wait() == 0
+
+
+def test_requests_above_the_limit_are_not_lost(loop_name: str) -> None:
+    with Parent("flow.py", loop_name, "3") as parent:
+        for number in range(1, 501):
+            parent.request("soon", number)
+        answers = [parent.receive_value() for _ in range(500)]
+        assert sorted(request_id for _, request_id, _ in answers) == list(range(1, 501))
+        assert max(under_way for _, _, under_way in answers) == 3
+
+
+def test_a_parent_that_shuts_its_side_down(parent: Parent) -> None:
+    parent.send_frame("echo", 1, b"x")
+    assert parent.receive()[1:] == (RESULT, 1, b"x")
+    assert parent.socket is not None
+    parent.socket.shutdown(socket.SHUT_WR)
+    assert parent.at_end()
+    assert parent.wait() == 0
+
+
+@pytest.mark.parametrize("cut", [1, 5, 10, 11, 15])
+def test_the_connection_ends_inside_a_frame(parent: Parent, cut: int) -> None:
+    parent.send(parent.frame("echo", 1, b"twenty bytes payload")[:cut])
+    assert parent.socket is not None
+    parent.socket.close()
+    assert parent.wait() == 0
+    assert "Traceback" not in parent.stderr_at_end()
+
+
+BAD = {
+    "method id 0": bytes(11),
+    "reserved flag bits": b"\0\1\x80" + bytes(8),
+    "the limit is 1073741824": b"\0\1\0\0\0\0\1\xff\xff\xff\xff",
+}
+
+
+@pytest.mark.parametrize(("text", "header"), BAD.items(), ids=BAD.keys())
+def test_a_frame_that_breaks_the_protocol(parent: Parent, text: str, header: bytes) -> None:
+    good = parent.frame("echo", 1, b"before")
+    parent.send(good)
+    assert parent.receive()[1:] == (RESULT, 1, b"before")
+    parent.send(header + good)
+    assert parent.at_end()
+    assert parent.wait() == 0
+    assert text in parent.stderr_at_end()
+
+
+def test_the_same_id_twice_at_once(parent: Parent) -> None:
+    parent.request("wait", 5)
+    parent.request("wait", 5)
+    while not parent.at_end():
+        # The first one has begun before the second one was looked at.
+        pass
+    assert parent.wait() == 0
+    assert "request id 5 is in flight already" in parent.stderr_at_end()

@@ -1,0 +1,92 @@
+"""Handlers that refuse to end, and handlers that print."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from procwire import Client
+
+print('{"jsonrpc":"2.0","method":"$error","params":{"message":"printed on import"}}')
+sys.stdout.write("no newline")
+
+client = Client(**({"auth_token": sys.argv[2]} if len(sys.argv) > 2 else {}))
+
+
+@client.handle
+async def echo(data: Any) -> Any:
+    return data
+
+
+@client.handle
+async def chatter(data: Any) -> None:
+    line = '{"jsonrpc":"2.0","method":"$init","params":{}}'
+    print(line)
+    print(line, end="", flush=True)
+    os.write(1, line.encode() + b"\n")
+    subprocess.run([sys.executable, "-c", f"print({line!r})"], check=True)  # noqa: ASYNC221
+
+
+@client.handle("read_stdin")
+def read_stdin(data: Any) -> str:
+    return sys.stdin.read() + os.read(0, 10).decode()
+
+
+@client.handle
+async def environment(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+@client.handle
+async def module_name(data: Any) -> str | None:
+    return client.module_name
+
+
+@client.handle("child_descriptors")
+def child_descriptors(data: Any) -> str:
+    """What a child process has open, as it sees it itself."""
+    script = (
+        "import os\n"
+        "for number in sorted(map(int, os.listdir('/proc/self/fd'))):\n"
+        "    try: print(number, os.readlink(f'/proc/self/fd/{number}'))\n"
+        "    except OSError: pass\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, close_fds=False
+    )
+    return run.stdout.decode()
+
+
+@client.handle
+async def sleep(path: str) -> None:
+    """Leave a mark when cancelled, after some clean-up that takes its time."""
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        await asyncio.sleep(0.05)
+        with open(path, "a") as file:  # noqa: ASYNC230 - the loop is about to end
+            file.write("cleaned up\n")
+
+
+@client.handle
+async def stream(path: str) -> AsyncIterator[bytes]:
+    try:
+        while True:
+            yield bytes(65536)
+    finally:
+        with open(path, "a") as file:  # noqa: ASYNC230
+            file.write("cleaned up\n")
+
+
+@client.handle("block_thread")
+def block_thread(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+if __name__ == "__main__":
+    client.run(loop=sys.argv[1])  # type: ignore[arg-type]
