@@ -32,13 +32,14 @@ lint: build/venv-$(NEWEST)/ready
 build/venv-%/ready: build/venv-%/tools dist/sdist
 	rm -rf build/wheel-$*
 	build/venv-$*/bin/pip wheel --quiet --no-deps --wheel-dir build/wheel-$* dist/procwire-*.tar.gz
-	build/venv-$*/bin/pip install --quiet --force-reinstall --no-deps build/wheel-$*/procwire-*.whl
+	build/venv-$*/bin/pip uninstall --quiet --yes procwire
+	build/venv-$*/bin/pip install --quiet build/wheel-$*/procwire-*.whl
 	touch $@
 
 build/venv-%/tools: pyproject.toml
 	$(shell tools/find-pythons $*) -m venv --clear build/venv-$*
 	build/venv-$*/bin/pip install --quiet 'pip>=25.1' build
-	build/venv-$*/bin/pip install --quiet --group test --group lint 'msgpack>=1.1,<2'
+	build/venv-$*/bin/pip install --quiet --group test --group lint
 	touch $@
 
 dist/sdist: build/venv-$(NEWEST)/tools $(SOURCES)
