@@ -1,0 +1,56 @@
+"""What is in the sdist and in the wheel that `make test` has built from it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tarfile
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("PROCWIRE_TEST_TREE") == "1", reason="the source tree is tested, not a wheel"
+)
+
+
+def the_only(directory: Path, pattern: str) -> Path:
+    (found,) = directory.glob(pattern)
+    return found
+
+
+def test_the_sdist_has_sources_and_nothing_generated() -> None:
+    with tarfile.open(the_only(ROOT / "dist", "*.tar.gz")) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    tracked = {
+        str(path.relative_to(ROOT))
+        for directory in ("csrc", "procwire")
+        for path in (ROOT / directory).rglob("*")
+        if path.suffix in {".h", ".py", ".pyi", ".pyx", ".pxd"}
+    }
+    assert tracked <= names
+    assert {"pyproject.toml", "setup.py", "LICENSE", "README.md", "procwire/py.typed"} <= names
+    assert not [name for name in names if name.endswith((".c", ".cpp", ".so", ".pyd", ".pyc"))]
+
+
+def test_the_wheel_has_no_sources() -> None:
+    with zipfile.ZipFile(the_only(ROOT / "build" / f"wheel-{VERSION}", "*.whl")) as archive:
+        names = archive.namelist()
+    assert not [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd", ".pyc"))]
+    assert not [name for name in names if name.startswith(("tests", "csrc", "examples"))]
+    assert {"procwire/py.typed", "procwire/_core.pyi"} <= set(names)
+    assert len([name for name in names if name.startswith("procwire/_core.cpython")]) == 1
+
+
+def test_the_only_requirement_is_msgpack() -> None:
+    required = [
+        requirement
+        for requirement in metadata.requires("procwire") or []
+        if "extra ==" not in requirement
+    ]
+    assert required == ["msgpack<2,>=1.1"]
