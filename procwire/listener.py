@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import socket
 import stat
-import tempfile
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -86,15 +85,14 @@ async def listen(protocol_factory: Callable[[], asyncio.BaseProtocol]) -> UnixLi
 
 def _candidates() -> list[str]:
     """Directories in order of preference, as the Node worker looks for them."""
-    names = [os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), tempfile.gettempdir()]
-    candidates = [name for name in (*names, "/tmp") if name and os.path.isabs(name)]
-    return list(dict.fromkeys(candidates))
+    names = (os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp", "/var/tmp")
+    return list(dict.fromkeys(name for name in names if name and os.path.isabs(name)))
 
 
 def _make_path(base: str) -> tuple[str, str | None]:
     """A path for a socket in ``base``, and the directory that was made for it, if one was."""
     # 128 random bits, in the short spelling: some runtime directories' names are long.
-    name = f"procwire-{os.getpid()}-{secrets.token_urlsafe(16)}"
+    name = f"procwire-{os.getpid()}-{urlsafe_b64encode(os.urandom(16)).rstrip(b'=').decode()}"
     if _is_private(base):
         path = f"{base}/{name}.sock"
         _check_length(path)

@@ -9,11 +9,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 import struct
-import uuid
+import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
-from pathlib import PurePath
 from typing import Any
 
 from msgpack import ExtType, Timestamp
@@ -35,6 +33,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DATE_EXTENSION = 2
 _pack_float64 = struct.Struct(">d").pack
+
+_WRITTEN_OUT = (("uuid", "UUID"), ("decimal", "Decimal"), ("pathlib", "PurePath"))
 
 # What the packer takes as it is; lists, tuples and mappings are looked into.
 _LEAVES = (type(None), bool, float, bytes, bytearray, ExtType, Timestamp)
@@ -66,7 +66,7 @@ def _convert(value: Any, path: str) -> Any:
         raise CodecError(f"{path}: JavaScript has no timedelta; send value.total_seconds()")
     if isinstance(value, enum.Enum):
         return value.value
-    if isinstance(value, uuid.UUID | Decimal | PurePath):
+    if _is_written_out(value):
         return str(value)
     if isinstance(value, set | frozenset):
         return list(value)
@@ -84,6 +84,16 @@ def _convert(value: Any, path: str) -> Any:
     else:
         return view.tobytes()
     raise CodecError(f"{path}: {type(value).__qualname__} has no MessagePack form")
+
+
+def _is_written_out(value: Any) -> bool:
+    """Whether the value travels as its text."""
+    for module_name, name in _WRITTEN_OUT:
+        # Without the module there can be no such value, and no reason to load the module.
+        module = sys.modules.get(module_name)
+        if module is not None and isinstance(value, getattr(module, name)):
+            return True
+    return False
 
 
 def explain(value: Any) -> None:

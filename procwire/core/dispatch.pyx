@@ -8,7 +8,6 @@ from libc.stdint cimport uint32_t
 
 
 import asyncio
-import hmac
 
 from procwire.errors import CodecError, NotConnectedError, ProtocolError
 from procwire.failures import describe, error_value, log_failure, printable
@@ -74,6 +73,9 @@ cdef class WorkerConnection(Connection):
 
     cdef int authenticate(self) except -1:
         """The first frame must prove the token; anything else ends the connection."""
+        # Imported for those who need it: it brings a cryptographic library along.
+        import hmac
+
         payload = self.reader.take_payload()
         if (self.reader.header.method_id != PROCWIRE_METHOD_AUTH
                 or not hmac.compare_digest(payload, self.token)):
