@@ -103,7 +103,7 @@ cdef class WorkerConnection(Connection):
         return 0
 
     cdef int lost(self, object error) except -1:
-        self.stage.close()
+        self.stage.retire()
         if self.adopted:
             self.adopted = False
             self.cancel_handlers()

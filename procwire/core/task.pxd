@@ -11,27 +11,31 @@ cdef class Owner:
 
 
 cdef class TaskBody:
-    # What asyncio.Task drives in the handler's place.  Spare until a handler suspends in it.
+    # What asyncio.Task drives in the handler's place.  While it is a spare:
     cdef object task
-    # How and in which context the task wants its first step to be called.
-    cdef object step_callback
-    cdef object step_context
-    # What the task looks like when nobody but the stage has touched it.
+    # The asyncio.Future that the task waits for, once the loop has stepped it.
+    cdef object parking
+    # What the task looks like from the moment when it becomes the current one, as long as nobody
+    # but the stage has touched it.
     cdef Py_ssize_t references
     cdef PyObject *weak_references
+    # It will not be given anything to do any more.
+    cdef bint retired
 
     # The handler's coroutine and the context variables it runs with; None while spare.
     cdef object coroutine
     cdef object variables
     cdef Owner owner
     # What the coroutine was waiting for when it suspended in its first step: the task is told
-    # when its own first step comes.
+    # when its own next step comes.
     cdef object waiter
     cdef bint has_waiter
 
     cdef object advance(self, object error)
+    cdef object park(self)
+    cdef int wake(self) except -1
     cdef bint untouched(self) except -1
-    cdef int schedule(self, object loop) except -1
+    cdef bint cancelled(self) except -1
 
 
 cdef class Stage:
@@ -41,21 +45,20 @@ cdef class Stage:
     cdef TaskBody spare
     # Whether the spare body's task is the loop's current task.
     cdef bint entered
+    # Whether a coroutine is taking its first step.
     cdef bint stepping
-    # The loop has no instance dictionary: its tasks cannot be started by hand.
-    cdef bint plain
 
     # How the last first_step() ended.
     cdef object result
     cdef object error
-    cdef object _variables
+    cdef object suspended_variables
 
     cdef int first_step(self, object coroutine) except? -2
+    cdef int enter(self) except -1
+    cdef int leave(self) except -1
     cdef object suspend(self, object coroutine, Owner owner)
     cdef object run(self, object coroutine, Owner owner)
-    cdef int leave(self) except -1
-    cdef int close(self) except -1
-    cdef TaskBody _new_body(self)
+    cdef int retire(self) except -1
 
 
 cdef enum:

@@ -1,15 +1,17 @@
 # A handler that never waits should not pay for a task, yet a handler must find itself in a real
 # one from its first line: asyncio.timeout(), current_task() and cancellation depend on it.
 #
-# So there is one spare asyncio.Task.  It has been made but not started, and the first step of
-# each coroutine is taken by hand while this task is the loop's current one.
+# So there is one spare asyncio.Task, and the first step of each coroutine is taken by hand while
+# this task is the loop's current one.
 #
 #   * The coroutine returns: the task has not been used and serves the next one.
-#   * The coroutine suspends: the task becomes the coroutine's own.  Its first step, now left
-#     to the loop, waits for what the coroutine is waiting for, and all goes on as usual.
+#   * The coroutine suspends: the task becomes the coroutine's own.  Its next step, left to the
+#     loop, waits for what the coroutine is waiting for, and all goes on as usual.
 #   * The coroutine returns, but somebody has kept, named, cancelled or otherwise touched the
 #     task: it is finished as any task, and a new spare is made.  Nobody can tell that a task
 #     has been shared.
+#
+# A spare that the loop has stepped waits for a future that only this file knows.
 #
 # Each coroutine has context variables of its own, entered around each of its steps.
 
@@ -48,6 +50,7 @@ cdef extern from "Python.h":
     PyTypeObject PyMethodDescr_Type
 
 cdef object Task = asyncio.Task
+cdef object Future = asyncio.Future
 cdef object CancelledError = asyncio.CancelledError
 cdef str TASK_NAME = "procwire-handler"
 
@@ -70,6 +73,7 @@ cdef PyMethodDef *method_of(type cls, str name) except NULL:
 cdef PyGetSetDef *task_callbacks = attribute_of(Task, "_callbacks")
 cdef PyGetSetDef *task_must_cancel = attribute_of(Task, "_must_cancel")
 cdef PyMethodDef *task_get_name = method_of(Task, "get_name")
+cdef PyMethodDef *future_cancelled = method_of(Future, "cancelled")
 
 
 cdef inline PyObject *weak_references_of(object obj) noexcept:
@@ -137,7 +141,9 @@ cdef class TaskBody:
         if self.coroutine is None:
             if error is not None:
                 raise error
-            raise StopIteration
+            if self.retired:
+                raise StopIteration
+            return self.park()
         failure = result = None
         PyContext_Enter(self.variables)
         try:
@@ -168,34 +174,39 @@ cdef class TaskBody:
                 raise failure
         raise StopIteration
 
+    cdef object park(self):
+        """A spare's turn has come, and there is nothing to do yet."""
+        # Whoever waits for all tasks to end must not wait for one that has no work.
+        _unregister_task(self.task)
+        self.task._log_destroy_pending = False
+        self.parking = Future(loop=self.task.get_loop())
+        self.parking._asyncio_future_blocking = True
+        return self.parking
+
+    cdef int wake(self) except -1:
+        """Let the loop step the task, which has got something to do, or has been retired."""
+        parking = self.parking
+        task = self.task
+        self.parking = self.task = None
+        if parking is not None:
+            _register_task(task)
+            task._log_destroy_pending = True
+            if not parking.done():
+                parking.set_result(None)
+        return 0
+
     cdef bint untouched(self) except -1:
         """Whether nobody could tell if the task served somebody else from now on."""
         return (Py_REFCNT(self.task) == self.references
                 and weak_references_of(self.task) == self.weak_references
                 and task_callbacks.get(self.task, task_callbacks.closure) is None
-                and task_must_cancel.get(self.task, task_must_cancel.closure) is False
-                and task_get_name.ml_meth(self.task, NULL) is TASK_NAME)
+                and task_get_name.ml_meth(self.task, NULL) is TASK_NAME
+                and not self.cancelled())
 
-    cdef int schedule(self, object loop) except -1:
-        """Leave the task to the loop: its first step is to come."""
-        task = self.task
-        callback = self.step_callback
-        context = self.step_context
-        self.task = self.step_callback = self.step_context = None
-        task._log_destroy_pending = True
-        loop.call_soon(callback, context=context)
-        return 0
-
-
-cdef class StepCatcher:
-    """Stands in for ``loop.call_soon`` while a task is made, to keep its first step back."""
-
-    cdef object callback
-    cdef object context
-
-    def __call__(self, callback, *args, context=None):
-        self.callback = callback
-        self.context = context
+    cdef bint cancelled(self) except -1:
+        if self.parking is not None:
+            return future_cancelled.ml_meth(self.parking, NULL) is True
+        return task_must_cancel.get(self.task, task_must_cancel.closure) is True
 
 
 cdef class Stage:
@@ -209,26 +220,15 @@ cdef class Stage:
         """Step a new coroutine inside the spare task.
 
         Returns how that went, with `result` or `error` set; after STEP_SUSPENDED and
-        STEP_NOT_TAKEN, suspend() must follow.
+        STEP_NOT_TAKEN, suspend() or run() must follow.
         """
-        cdef TaskBody body
         cdef PyObject *yielded = NULL
         cdef int status = STEP_RAISED
-        if self.stepping or self.plain:
+        if self.stepping:
+            # A handler runs the loop from within its first step.
             return STEP_NOT_TAKEN
-        body = self.spare
-        if body is None:
-            body = self._new_body()
-            if body is None:
-                self.plain = True
-                return STEP_NOT_TAKEN
-            self.spare = body
         if not self.entered:
-            _register_task(body.task)
-            _enter_task(self.loop, body.task)
-            self.entered = True
-            body.references = Py_REFCNT(body.task)
-            body.weak_references = weak_references_of(body.task)
+            self.enter()
         self.result = self.error = None
         variables = PyContext_Copy(self.variables)
         self.stepping = True
@@ -243,28 +243,47 @@ cdef class Stage:
             self.result = <object>yielded
             Py_DECREF(self.result)
         if status == STEP_SUSPENDED:
-            self._variables = variables
-        elif not body.untouched():
-            self.leave()
-            _register_task(body.task)
-            self.spare = None
-            body.schedule(self.loop)
+            self.suspended_variables = variables
+        elif not self.spare.untouched():
+            self.retire()
         return status
 
+    cdef int enter(self) except -1:
+        """Make the spare task the loop's current one."""
+        cdef TaskBody body = self.spare
+        if body is not None and body.cancelled():
+            # While it was waiting for work, as asyncio.run() does at its end.
+            self.retire()
+            body = None
+        if body is None:
+            body = self.spare = TaskBody()
+            body.task = Task(body, loop=self.loop, name=TASK_NAME)
+        _enter_task(self.loop, body.task)
+        self.entered = True
+        body.references = Py_REFCNT(body.task)
+        body.weak_references = weak_references_of(body.task)
+        return 0
+
+    cdef int leave(self) except -1:
+        """The spare task is not the current one any more: code of others may run."""
+        if self.entered:
+            self.entered = False
+            _leave_task(self.loop, self.spare.task)
+        return 0
+
     cdef object suspend(self, object coroutine, Owner owner):
-        """Give the coroutine that first_step() has just seen suspend a task of its own."""
+        """Give the coroutine that first_step() has just seen suspend the task it is in."""
         cdef TaskBody body = self.spare
         self.leave()
         self.spare = None
         task = body.task
-        _register_task(task)
         body.coroutine = coroutine
-        body.variables = self._variables
+        body.variables = self.suspended_variables
         body.owner = owner
         body.waiter = self.result
         body.has_waiter = True
-        self.result = self._variables = None
-        body.schedule(self.loop)
+        self.result = self.suspended_variables = None
+        body.wake()
         return task
 
     cdef object run(self, object coroutine, Owner owner):
@@ -273,36 +292,14 @@ cdef class Stage:
         body.coroutine = coroutine
         body.variables = PyContext_Copy(self.variables)
         body.owner = owner
-        return self.loop.create_task(body, name=TASK_NAME)
+        return Task(body, loop=self.loop, name=TASK_NAME)
 
-    cdef int leave(self) except -1:
-        """The spare task is not the current one any more: code of others may run."""
-        if self.entered:
-            self.entered = False
-            _leave_task(self.loop, self.spare.task)
-            # Whoever waits for all tasks to end must not wait for one that has no work.
-            _unregister_task(self.spare.task)
-        return 0
-
-    cdef int close(self) except -1:
-        """Let the spare task go."""
+    cdef int retire(self) except -1:
+        """Let the spare task end as any task does."""
+        cdef TaskBody body = self.spare
         self.leave()
         self.spare = None
+        if body is not None:
+            body.retired = True
+            body.wake()
         return 0
-
-    cdef TaskBody _new_body(self):
-        cdef TaskBody body = TaskBody()
-        cdef StepCatcher catcher = StepCatcher()
-        try:
-            self.loop.call_soon = catcher
-        except AttributeError:
-            return None
-        try:
-            body.task = Task(body, loop=self.loop, name=TASK_NAME)
-        finally:
-            del self.loop.call_soon
-        body.step_callback = catcher.callback
-        body.step_context = catcher.context
-        body.task._log_destroy_pending = False
-        _unregister_task(body.task)
-        return body

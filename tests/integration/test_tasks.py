@@ -16,8 +16,9 @@ def parent(loop_name: str) -> Iterator[Parent]:
 
 
 def test_the_task_is_real(parent: Parent) -> None:
-    assert parent.call("task_facts") == [True, True, False]
-    assert parent.call("task_facts", "wait") == [True, True, False]
+    for number in range(1, 4):
+        assert parent.call("task_facts", None, number) == [True, False, 0]
+        assert parent.call("task_facts", "wait", number) == [True, False, 0]
     # No task without work is left behind for somebody to wait for.
     assert [name for name in parent.call("pending") if name == "procwire-handler"] == []
 

@@ -83,11 +83,12 @@ async def failing_task_group(data: Any) -> str:
 async def task_facts(data: Any) -> list[Any]:
     task = asyncio.current_task()
     assert task is not None
-    before = [isinstance(task, asyncio.Task), task in asyncio.all_tasks(), task.done()]
+    facts = [isinstance(task, asyncio.Task), task.done(), task.cancelling()]
     if data == "wait":
         await asyncio.sleep(0)
         assert asyncio.current_task() is task
-    return before
+        assert task in asyncio.all_tasks()
+    return facts
 
 
 @client.handle
