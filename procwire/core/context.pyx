@@ -68,37 +68,37 @@ cdef class Context(Owner):
     async def respond(self, data):
         self.check(KIND_RESULT, "respond")
         if self.connection.writer.paused:
-            await self.connection.wait_writable()
-            self.check(KIND_RESULT, "respond")
+            await self.wait_writable(KIND_RESULT, "respond")
         self.end_with(RESULT_FLAGS, data)
 
     async def ack(self, data=None):
         self.check(KIND_ACK, "ack")
         if self.connection.writer.paused:
-            await self.connection.wait_writable()
-            self.check(KIND_ACK, "ack")
+            await self.wait_writable(KIND_ACK, "ack")
         self.end_with(ACK_FLAGS, data)
 
     async def chunk(self, data):
         self.check(KIND_STREAM, "chunk")
         if self.connection.writer.paused:
-            await self.connection.wait_writable()
-            self.check(KIND_STREAM, "chunk")
+            await self.wait_writable(KIND_STREAM, "chunk")
         self.write_chunk(data)
 
     async def end(self):
         self.check(KIND_STREAM, "end")
         if self.connection.writer.paused:
-            await self.connection.wait_writable()
-            self.check(KIND_STREAM, "end")
+            await self.wait_writable(KIND_STREAM, "end")
         self.end_with(STREAM_END_FLAGS, None)
 
     async def error(self, error):
         self.check(-1, "error")
         if self.connection.writer.paused:
-            await self.connection.wait_writable()
-            self.check(-1, "error")
+            await self.wait_writable(-1, "error")
         self.end_with(ERROR_FLAGS, error)
+
+    async def wait_writable(self, int kind, str verb):
+        """Wait for the parent to read; the request may have had its end meanwhile."""
+        await self.connection.wait_writable()
+        self.check(kind, verb)
 
     cdef int check(self, int kind, str verb) except -1:
         """Whether this kind of answer may be sent now."""

@@ -29,6 +29,8 @@ cdef class FrameWriter:
     cdef int pause(self) except -1
     cdef int resume(self) except -1
     cdef int close(self) except -1
+    cdef int _put_header(self, int method_id, int flags, uint32_t request_id, Py_ssize_t length,
+                         Py_ssize_t room) except -1
     cdef object _too_large(self, Py_ssize_t length)
     cdef int _hand_over(self, object data) except -1
     cdef int _reserve(self, Py_ssize_t size) except -1

@@ -6,6 +6,7 @@
 # Nothing here knows which side of the connection it is on.
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
@@ -18,6 +19,8 @@ cdef Py_ssize_t FIRST_BLOCK_SIZE = 16 * 1024
 # A gathered block of this size is given to the transport without waiting for the batch's end:
 # about what a Unix socket takes at once.
 cdef Py_ssize_t FLUSH_SIZE = 192 * 1024
+# Up to this size a copy costs less than lending the block and asking whether it was kept.
+cdef Py_ssize_t SMALL_FLUSH = 16 * 1024
 # A large payload is given to the transport in slices of this size while the transport has room.
 # The transport of Python 3.11 copies what the socket does not take at once.
 cdef Py_ssize_t SLICE_SIZE = 256 * 1024
@@ -42,20 +45,10 @@ cdef class FrameWriter:
     cdef int write_frame(self, int method_id, int flags, uint32_t request_id,
                          const char *payload, Py_ssize_t length) except -1:
         """Append a frame, copying its payload."""
-        cdef procwire_header header
-        cdef char *out
-        if length > self.max_payload_size:
-            raise self._too_large(length)
-        header.method_id = method_id
-        header.flags = flags
-        header.request_id = request_id
-        header.payload_length = <uint32_t>length
-        self._reserve(PROCWIRE_HEADER_SIZE + length)
-        out = self._data + self._used
-        procwire_header_pack(<uint8_t *>out, &header)
+        self._put_header(method_id, flags, request_id, length, length)
         if length:
-            memcpy(out + PROCWIRE_HEADER_SIZE, payload, length)
-        self._used += PROCWIRE_HEADER_SIZE + length
+            memcpy(self._data + self._used, payload, length)
+            self._used += length
         if self._used >= FLUSH_SIZE:
             self.flush()
         return 0
@@ -63,19 +56,10 @@ cdef class FrameWriter:
     cdef int write_large_frame(self, int method_id, int flags, uint32_t request_id,
                                object payload) except -1:
         """Append a frame without copying its payload, which nobody may change from now on."""
-        cdef procwire_header header
         cdef Py_ssize_t offset, length
         view = memoryview(payload).cast("B")
         length = len(view)
-        if length > self.max_payload_size:
-            raise self._too_large(length)
-        header.method_id = method_id
-        header.flags = flags
-        header.request_id = request_id
-        header.payload_length = <uint32_t>length
-        self._reserve(PROCWIRE_HEADER_SIZE)
-        procwire_header_pack(<uint8_t *>(self._data + self._used), &header)
-        self._used += PROCWIRE_HEADER_SIZE
+        self._put_header(method_id, flags, request_id, length, 0)
         self.flush()
         for offset in range(0, length, SLICE_SIZE):
             if self.paused or self._backlog:
@@ -84,10 +68,30 @@ cdef class FrameWriter:
             self._hand_over(view[offset:offset + SLICE_SIZE])
         return 0
 
+    cdef int _put_header(self, int method_id, int flags, uint32_t request_id, Py_ssize_t length,
+                         Py_ssize_t room) except -1:
+        """Append a header; there is `room` behind it then."""
+        cdef procwire_header header
+        if length > self.max_payload_size:
+            raise self._too_large(length)
+        header.method_id = method_id
+        header.flags = flags
+        header.request_id = request_id
+        header.payload_length = <uint32_t>length
+        self._reserve(PROCWIRE_HEADER_SIZE + room)
+        procwire_header_pack(<uint8_t *>(self._data + self._used), &header)
+        self._used += PROCWIRE_HEADER_SIZE
+        return 0
+
     cdef int flush(self) except -1:
         """Give what has been gathered to the transport."""
         cdef object data
         if not self._used:
+            return 0
+        if self._used <= SMALL_FLUSH and not self._backlog:
+            data = PyBytes_FromStringAndSize(self._data, self._used)
+            self._used = 0
+            self._hand_over(data)
             return 0
         data = memoryview(self._block)[:self._used]
         self._used = 0
