@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
@@ -36,6 +37,8 @@ _logger = logging.getLogger("procwire")
 TOKEN_VARIABLE = "PROCWIRE_TOKEN"
 SHUTDOWN_GRACE = 4.0
 """Seconds that handlers have for their clean-up; the parent kills after 5."""
+EXIT_DEADLINE = SHUTDOWN_GRACE + 0.4
+"""Seconds after which the process ends, whatever keeps it: the last chance to end with status 0."""
 MAX_METHOD_ID = 0xFFFD
 DEFAULT_MAX_CONCURRENCY = 1024
 
@@ -123,6 +126,9 @@ class Client:
         self._strangers: set[WorkerConnection] = set()
         self._connection: WorkerConnection | None = None
         self._pong_scheduled = False
+        # Set by run(): the process is this worker's, and ends when it has to.
+        self._owns_process = False
+        self._watchdog: threading.Timer | None = None
 
     def __repr__(self) -> str:
         return f"<procwire.Client methods={list(self._methods)} events={list(self._events)}>"
@@ -330,6 +336,7 @@ class Client:
             print(self._hint(), file=sys.stderr)
             raise SystemExit(2)
         stdio.take()
+        self._owns_process = True
         try:
             factory = _loop_factory(loop)
             with asyncio.Runner(loop_factory=factory) as runner:
@@ -340,11 +347,11 @@ class Client:
             _logger.exception("the worker cannot start")
             startup.report_failure(error)
             raise SystemExit(1) from None
+        if self._watchdog is not None:
+            self._watchdog.cancel()
         if self._threads is not None and self._threads.running:
             # The interpreter would wait for threads that nobody can stop.
-            _logger.warning("%d handlers did not end in time", self._threads.running)
-            logging.shutdown()
-            os._exit(0)
+            self._exit_now(f"{self._threads.running} handlers did not end in time")
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
@@ -394,7 +401,16 @@ class Client:
             return connection
 
         control = ControlChannel(stdio.take(), self._control_message)
-        self._listener = await listen(make_connection)
+        try:
+            self._listener = await listen(make_connection)
+        except BaseException:
+            self._threads.close()
+            self._closed.set()
+            raise
+        if self._closing is not None:
+            # A signal came first: there is nothing to announce any more.
+            self._listener.close()
+            return
         self._control = control
         control.start()
         control.send_init(self._listener.address, self._schema())
@@ -486,6 +502,8 @@ class Client:
         """A message of the parent, in the control channel's thread."""
         loop = self._loop
         assert loop is not None
+        if method is None or method == "$shutdown":
+            self._limit_exit()
         try:
             if method == "$ping":
                 # One answer for all pings since the loop's last turn.
@@ -522,10 +540,25 @@ class Client:
         self._stop(connection)
 
     def _stop(self, connection: WorkerConnection | None = None) -> None:
+        self._limit_exit()
         if self._closing is None and self._loop is not None:
             self._closing = self._loop.create_task(
                 self._close(connection or self._connection), name="procwire-shutdown"
             )
+
+    def _limit_exit(self) -> None:
+        """Make sure that the process ends: a handler may swallow its cancellation, or block."""
+        if self._owns_process and self._watchdog is None:
+            self._watchdog = threading.Timer(
+                EXIT_DEADLINE, self._exit_now, ["the worker did not end in time"]
+            )
+            self._watchdog.daemon = True
+            self._watchdog.start()
+
+    def _exit_now(self, why: str) -> None:
+        _logger.warning("%s", why)
+        logging.shutdown()
+        os._exit(0)
 
     async def _close(self, connection: WorkerConnection | None) -> None:
         """The one way out."""

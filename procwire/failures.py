@@ -43,7 +43,11 @@ def error_value(error: object) -> str | dict[str, Any]:
     mapping as ``err.data``.
     """
     if isinstance(error, HandlerError):
-        return error.to_payload()
+        try:
+            return error.to_payload()
+        except Exception:
+            # A subclass that has not called its base class's __init__().
+            _logger.warning("the details of %s cannot be told", type(error).__name__)
     if isinstance(error, BaseException):
         return describe(error)
     if isinstance(error, str):

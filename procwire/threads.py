@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from procwire.errors import NotConnectedError
+from procwire.errors import NotConnectedError, ResponseAlreadySentError
 
 if TYPE_CHECKING:
     from procwire._core import Context, Method
@@ -29,11 +29,13 @@ class BlockingContext:
     read.
     """
 
-    __slots__ = ("_context", "_loop")
+    __slots__ = ("_context", "_loop", "_sending")
 
     def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
         self._context = context
         self._loop = loop
+        self._sending: concurrent.futures.Future[None] | None = None
+        context.on_abort(self._stop_sending)
 
     def __repr__(self) -> str:
         return repr(self._context)
@@ -53,25 +55,25 @@ class BlockingContext:
         """Whether the caller has given up, or the connection is gone."""
         return self._context.aborted
 
-    def respond(self, data: Any) -> None:
+    def respond(self, data: Any) -> Any:
         """Answer a ``result`` method."""
-        self._wait(self._context.respond(data))
+        return self._wait(self._context.respond(data))
 
-    def ack(self, data: Any = None) -> None:
+    def ack(self, data: Any = None) -> Any:
         """Answer an ``ack`` method; the handler may go on."""
-        self._wait(self._context.ack(data))
+        return self._wait(self._context.ack(data))
 
-    def chunk(self, data: Any) -> None:
+    def chunk(self, data: Any) -> Any:
         """Send one chunk of a ``stream`` method."""
-        self._wait(self._context.chunk(data))
+        return self._wait(self._context.chunk(data))
 
-    def end(self) -> None:
+    def end(self) -> Any:
         """End a ``stream`` method."""
-        self._wait(self._context.end())
+        return self._wait(self._context.end())
 
-    def error(self, error: Any) -> None:
+    def error(self, error: Any) -> Any:
         """Answer with an error: a text, an exception or a mapping with a ``message``."""
-        self._wait(self._context.error(error))
+        return self._wait(self._context.error(error))
 
     def on_abort(self, callback: Callable[[], object]) -> None:
         """Have ``callback`` called, on the event loop's thread, when the request is aborted."""
@@ -79,6 +81,8 @@ class BlockingContext:
 
     def wait_aborted(self, timeout: float | None = None) -> bool:
         """Block until the request is aborted, for ``timeout`` seconds at most."""
+        if asyncio._get_running_loop() is self._loop:
+            raise RuntimeError("wait_aborted() would block the event loop")
         waiting = asyncio.run_coroutine_threadsafe(self._context.wait_aborted(), self._loop)
         try:
             waiting.result(timeout)
@@ -86,13 +90,27 @@ class BlockingContext:
             waiting.cancel()
         return self._context.aborted
 
-    def _wait(self, sending: Coroutine[Any, Any, None]) -> None:
+    def _wait(self, sending: Coroutine[Any, Any, None]) -> Any:
+        if asyncio._get_running_loop() is self._loop:
+            # A plain function has handed out a coroutine, which runs on the loop: it awaits.
+            return sending
         try:
-            sent = asyncio.run_coroutine_threadsafe(sending, self._loop)
+            self._sending = asyncio.run_coroutine_threadsafe(sending, self._loop)
         except RuntimeError as error:
             sending.close()
             raise NotConnectedError("the worker has shut down") from error
-        sent.result()
+        try:
+            return self._sending.result()
+        except concurrent.futures.CancelledError:
+            raise ResponseAlreadySentError(f"{self._context!r} was aborted") from None
+        finally:
+            self._sending = None
+
+    def _stop_sending(self) -> None:
+        """An abort must not wait until the parent reads again."""
+        sending = self._sending
+        if sending is not None:
+            sending.cancel()
 
 
 class Threads:
@@ -139,8 +157,8 @@ class Threads:
             if future.cancelled():
                 self._report(context, None, asyncio.CancelledError())
 
-        self._running += 1
         future = self._executor.submit(self._variables.copy().run, job)
+        self._running += 1
         future.add_done_callback(cancelled)
         return future
 
@@ -158,10 +176,14 @@ class Threads:
     def _deliver(self) -> None:
         # Cleared before the deque is emptied: what is appended later schedules a delivery again.
         self._delivery_scheduled = False
-        while self._ended:
-            self._running -= 1
-            context, result, error = self._ended.popleft()
-            context.thread_ended(result, error)
+        try:
+            while self._ended:
+                self._running -= 1
+                context, result, error = self._ended.popleft()
+                context.thread_ended(result, error)
+        finally:
+            if self._ended:
+                self._loop.call_soon(self._deliver)
 
     def _wake(self, callback: Callable[[], None]) -> None:
         # A closed loop has nobody left to be told.
@@ -174,14 +196,16 @@ class Threads:
         chunks: deque[Any] = deque()
         room = threading.Semaphore(CHUNKS_AHEAD)
         news = asyncio.Event()
-        closed = False
+        closed = threading.Event()
 
         def job() -> None:
+            if closed.is_set():
+                return
             generator: Generator[Any, None, None] = method.function(*arguments)
             try:
                 for chunk in generator:
                     room.acquire()
-                    if closed:
+                    if closed.is_set():
                         break
                     chunks.append(chunk)
                     if len(chunks) == 1:
@@ -189,10 +213,10 @@ class Threads:
             finally:
                 generator.close()
 
-        self._running += 1
         future = asyncio.wrap_future(
             self._executor.submit(self._variables.copy().run, job), loop=self._loop
         )
+        self._running += 1
 
         def job_ended(ended: asyncio.Future[None]) -> None:
             self._running -= 1
@@ -214,5 +238,5 @@ class Threads:
                     await news.wait()
             future.result()
         finally:
-            closed = True
+            closed.set()
             room.release()

@@ -5,6 +5,8 @@ cdef enum:
     # Why reading is held; it goes on when no reason is left.
     HOLD_OUTPUT = 1
     HOLD_CONCURRENCY = 2
+    # The worker shuts down: this one is never released.
+    HOLD_CLOSING = 4
 
 
 cdef class Connection:

@@ -92,7 +92,8 @@ cdef class Connection:
         finally:
             self.in_batch = False
             self.batch_done()
-            self.writer.flush()
+            if not self.writer.paused:
+                self.writer.flush()
         return 0
 
     cdef int watch_output(self) except -1:
@@ -134,9 +135,11 @@ cdef class Connection:
 
     def flush(self):
         self.flush_scheduled = False
-        self.writer.flush()
         if self.writer.paused:
+            # Small frames wait together; a transport would keep each flush by itself.
             self.watch_output()
+        else:
+            self.writer.flush()
 
     async def wait_writable(self):
         """Wait until the transport has room, behind those who wait already.

@@ -45,7 +45,8 @@ cdef class Context(Owner):
     as well, so most handlers need no context.
     """
 
-    def __init__(self, WorkerConnection connection, Method method, uint32_t request_id):
+    def __init__(self, WorkerConnection connection not None, Method method not None,
+                 uint32_t request_id):
         self.connection = connection
         self._method = method
         self._request_id = request_id

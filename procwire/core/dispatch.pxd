@@ -27,6 +27,8 @@ cdef class Method:
     cdef readonly bint takes_context
     cdef Codec request_codec
     cdef Codec response_codec
+    # encode() or decode() is the user's: it must not find itself in the shared task.
+    cdef bint runs_user_codec
 
 
 cdef class WorkerConnection(Connection):

@@ -41,6 +41,8 @@ cdef class Method:
         self.takes_context = takes_context
         self.request_codec = as_codec(request_codec)
         self.response_codec = as_codec(response_codec)
+        self.runs_user_codec = (isinstance(self.request_codec, ForeignCodec)
+                                or isinstance(self.response_codec, ForeignCodec))
 
 
 cdef Codec as_codec(object codec):
@@ -65,10 +67,13 @@ cdef class WorkerConnection(Connection):
     # ---- the connection's life -------------------------------------------------------------
 
     cdef int opened(self) except -1:
-        if self.token is None:
+        if self.client.connected:
+            # Accepted in the same turn of the loop as the parent, and too late.
+            self.abort()
+        elif self.token is None:
             self.adopt()
         else:
-            self.reader.max_payload_size = MAX_TOKEN_SIZE
+            self.reader.max_payload_size = max(MAX_TOKEN_SIZE, <uint32_t>len(self.token))
         return 0
 
     cdef int authenticate(self) except -1:
@@ -80,6 +85,8 @@ cdef class WorkerConnection(Connection):
         if (self.reader.header.method_id != PROCWIRE_METHOD_AUTH
                 or not hmac.compare_digest(payload, self.token)):
             raise ProtocolError("the first frame does not prove the token")
+        if self.client.connected:
+            raise ProtocolError("another connection has been adopted")
         self.reader.max_payload_size = self.writer.max_payload_size
         self.adopt()
         return 0
@@ -103,15 +110,18 @@ cdef class WorkerConnection(Connection):
         return 0
 
     cdef int lost(self, object error) except -1:
-        self.stage.retire()
-        if self.adopted:
-            self.adopted = False
-            self.cancel_handlers()
-        self.client._lost(self, error)
+        try:
+            if self.adopted:
+                self.adopted = False
+                self.cancel_handlers()
+            self.client._lost(self, error)
+        finally:
+            self.stage.retire()
         return 0
 
     def cancel_handlers(self):
-        """Abort every request whose handler has not ended."""
+        """Abort every request whose handler has not ended; no further one is begun."""
+        self.hold(HOLD_CLOSING)
         for context in [*self.in_flight.values(), *self.answered]:
             (<Context>context).abort()
 
@@ -138,12 +148,18 @@ cdef class WorkerConnection(Connection):
             if method_id == PROCWIRE_METHOD_ABORT:
                 context = self.in_flight.get(request_id)
                 if context is not None:
+                    # Its callbacks are nobody's task.
+                    self.stage.leave()
                     (<Context>context).abort()
             elif method_id != PROCWIRE_METHOD_AUTH:
                 self.write_error(method_id, ERROR_FLAGS, request_id,
                                  f"Unknown method ID: {method_id}")
             return 0
         method = <Method>self.methods[method_id]
+        if self.in_flight and request_id in self.in_flight:
+            raise ProtocolError(f"request id {request_id} is in flight already")
+        if method.runs_user_codec:
+            self.stage.leave()
         try:
             data = method.request_codec.decode_payload(self.reader)
         except Exception as error:
@@ -152,8 +168,6 @@ cdef class WorkerConnection(Connection):
                 "do both sides declare the same codec?")
             failure.__cause__ = error
             return self.answer_error(method, request_id, failure)
-        if self.in_flight and request_id in self.in_flight:
-            raise ProtocolError(f"request id {request_id} is in flight already")
         return self.start(method, request_id, data)
 
     cdef int start(self, Method method, uint32_t request_id, object data) except -1:
@@ -162,12 +176,15 @@ cdef class WorkerConnection(Connection):
             context = Context(self, method, request_id)
         if method.form == FORM_THREAD or method.form == FORM_THREAD_GENERATOR:
             self.stage.leave()
-            if method.form == FORM_THREAD:
-                self.register(context)
+            if method.form == FORM_THREAD_GENERATOR:
+                coroutine = stream_async(context, self.threads.iterate(context, method, data))
+                return self.start_coroutine(method, request_id, coroutine, context)
+            self.register(context)
+            try:
                 context.task = self.threads.call(context, method, data)
-                return 0
-            coroutine = stream_async(context, self.threads.iterate(context, method, data))
-            return self.start_coroutine(method, request_id, coroutine, context)
+            except Exception as error:
+                return context.failed(error)
+            return 0
         if method.form == FORM_INLINE or method.form == FORM_INLINE_GENERATOR:
             # Such a function runs outside of any task, as a callback of the loop does.
             self.stage.leave()
@@ -192,7 +209,10 @@ cdef class WorkerConnection(Connection):
 
     cdef int start_coroutine(self, Method method, uint32_t request_id, object coroutine,
                              Context context) except -1:
-        cdef int status = self.stage.first_step(coroutine)
+        cdef int status
+        if method.runs_user_codec:
+            self.stage.leave()
+        status = self.stage.first_step(coroutine)
         if status == STEP_SUSPENDED or status == STEP_NOT_TAKEN:
             if context is None:
                 context = Context(self, method, request_id)
@@ -205,6 +225,8 @@ cdef class WorkerConnection(Connection):
         result = self.stage.result
         error = self.stage.error
         self.stage.result = self.stage.error = None
+        if method.runs_user_codec:
+            self.stage.leave()
         if context is None:
             if status == STEP_RETURNED:
                 return self.answer(method, request_id, result)
@@ -288,21 +310,23 @@ cdef class WorkerConnection(Connection):
             error_codec.encode_frame(self.writer, method_id, flags, request_id, payload, True)
         except CodecError as failure:
             # Details that cannot travel must not take the error with them.
-            logger.warning("the details of an error cannot be sent: %s", failure)
-            message = payload.get("message") if isinstance(payload, dict) else None
+            logger.warning("an error cannot be sent as it is: %s", failure)
+            message = payload.get("message") if isinstance(payload, dict) else payload
             if not isinstance(message, str):
                 message = describe(failure)
-            error_codec.encode_frame(
-                self.writer, method_id, flags, request_id, printable(message), True)
+            # A character has 4 bytes at most, and the text's own length up to 5.
+            message = printable(message)[:max(0, (<Py_ssize_t>self.writer.max_payload_size - 5) // 4)]
+            error_codec.encode_frame(self.writer, method_id, flags, request_id, message, True)
         return self.wrote()
 
     # ---- events ----------------------------------------------------------------------------
 
-    async def emit(self, int event_id, Codec codec, data):
+    async def emit(self, int event_id, codec, data):
         """Send an event; waits while the transport has no room."""
         if self.writer.paused:
             await self.wait_writable()
         if self.closed or not self.adopted:
             raise NotConnectedError("there is no parent to send the event to")
-        codec.encode_frame(self.writer, event_id, PROCWIRE_FLAG_TO_PARENT, 0, data, False)
+        as_codec(codec).encode_frame(
+            self.writer, event_id, PROCWIRE_FLAG_TO_PARENT, 0, data, False)
         self.wrote()

@@ -44,6 +44,9 @@ cdef Py_ssize_t MAX_STRING_LENGTH = 536870888
 # The msgpack library packs and unpacks about this many levels, with an error beyond.
 cdef int MAX_DEPTH = 500
 
+# The largest buffer that an idle packer keeps.
+cdef Py_ssize_t KEPT_BUFFER_SIZE = 1024 * 1024
+
 cdef str PROTO = "__proto__"
 
 # An invalid JavaScript Date: extension -1 of 12 bytes, all zero.  The epoch itself has a shorter
@@ -103,7 +106,11 @@ cdef class MsgpackCodec(Codec):
             return pack_checked(new_packer(), value)
         self._packing = True
         try:
-            return pack_checked(self._packer, value)
+            packed = pack_checked(self._packer, value)
+            if PyBytes_GET_SIZE(packed) > KEPT_BUFFER_SIZE:
+                # A packer never gives back what its largest value needed.
+                self._packer = new_packer()
+            return packed
         finally:
             self._packing = False
 
@@ -311,14 +318,19 @@ cdef object new_packer():
 
 cdef bytes pack_checked(object packer, object value):
     """Pack a value, or say what is wrong with it and where."""
-    if not looks_clean(value, MAX_DEPTH):
-        explain(value)
     try:
-        return packer.pack(value)
-    except MemoryError:
+        if not looks_clean(value, MAX_DEPTH):
+            explain(value)
+        try:
+            return packer.pack(value)
+        except Exception:
+            # The same fault, said with its place.
+            explain(value)
+            raise
+    except (CodecError, MemoryError):
         raise
     except Exception as error:
-        explain(value)
+        # Conversions run code of the value's class, which may raise anything.
         raise CodecError(f"cannot be packed: {error}") from error
 
 
@@ -366,7 +378,7 @@ cdef bint looks_clean(object value, int depth) except -1:
 
 cdef inline bint key_is_clean(object key) except -1:
     cdef PyObject *pointer = <PyObject *>key
-    if PyUnicode_Check(pointer):
+    if PyUnicode_CheckExact(key):
         return PyUnicode_GET_LENGTH(key) != 9 or key != PROTO
     if PyFloat_Check(pointer):
         return True

@@ -63,7 +63,7 @@ cdef class FrameReader:
             self._grow_body()
             capacity = PyBytes_GET_SIZE(self._body)
             # The view does not hold the bytes object, which must have one owner to be resized;
-            # the loop lets the view go before buffer_updated() is called.
+            # loops may keep the view for longer, but write to it only before buffer_updated().
             return PyMemoryView_FromMemory(
                 PyBytes_AS_STRING(self._body) + self._body_filled,
                 capacity - self._body_filled, PyBUF_WRITE)

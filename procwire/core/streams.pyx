@@ -22,8 +22,14 @@ async def stream_async(Context context, source):
             if sent == CHUNKS_PER_TURN:
                 sent = 0
                 await sleep(0)
-    finally:
-        await source.aclose()
+    except BaseException:
+        # What went wrong first is what the caller is told.
+        try:
+            await source.aclose()
+        except Exception:
+            logger.exception("%r failed while it was being closed", context.method)
+        raise
+    await source.aclose()
 
 
 async def stream_sync(Context context, source):
@@ -39,5 +45,10 @@ async def stream_sync(Context context, source):
             if sent == CHUNKS_PER_TURN:
                 sent = 0
                 await sleep(0)
-    finally:
-        source.close()
+    except BaseException:
+        try:
+            source.close()
+        except Exception:
+            logger.exception("%r failed while it was being closed", context.method)
+        raise
+    source.close()

@@ -56,6 +56,7 @@ cdef class Stage:
     cdef int first_step(self, object coroutine) except? -2
     cdef int enter(self) except -1
     cdef int leave(self) except -1
+    cdef int step_out(self) except -1
     cdef object suspend(self, object coroutine, Owner owner)
     cdef object run(self, object coroutine, Owner owner)
     cdef int retire(self) except -1

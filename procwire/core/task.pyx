@@ -19,6 +19,8 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
 import asyncio
+# The C classes themselves: some libraries put Python ones in their place.
+from _asyncio import Future, Task
 from asyncio.tasks import _enter_task, _leave_task, _register_task, _unregister_task
 
 cdef extern from "Python.h":
@@ -49,8 +51,6 @@ cdef extern from "Python.h":
     PyTypeObject PyGetSetDescr_Type
     PyTypeObject PyMethodDescr_Type
 
-cdef object Task = asyncio.Task
-cdef object Future = asyncio.Future
 cdef object CancelledError = asyncio.CancelledError
 cdef str TASK_NAME = "procwire-handler"
 
@@ -266,6 +266,11 @@ cdef class Stage:
 
     cdef int leave(self) except -1:
         """The spare task is not the current one any more: code of others may run."""
+        if self.entered and not self.spare.untouched():
+            return self.retire()
+        return self.step_out()
+
+    cdef int step_out(self) except -1:
         if self.entered:
             self.entered = False
             _leave_task(self.loop, self.spare.task)
@@ -274,7 +279,7 @@ cdef class Stage:
     cdef object suspend(self, object coroutine, Owner owner):
         """Give the coroutine that first_step() has just seen suspend the task it is in."""
         cdef TaskBody body = self.spare
-        self.leave()
+        self.step_out()
         self.spare = None
         task = body.task
         body.coroutine = coroutine
@@ -297,7 +302,7 @@ cdef class Stage:
     cdef int retire(self) except -1:
         """Let the spare task end as any task does."""
         cdef TaskBody body = self.spare
-        self.leave()
+        self.step_out()
         self.spare = None
         if body is not None:
             body.retired = True

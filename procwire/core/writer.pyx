@@ -119,6 +119,8 @@ cdef class FrameWriter:
                 self._backlog.appendleft(data[SLICE_SIZE:])
                 data = data[:SLICE_SIZE]
             self._hand_over(data)
+        if not self.paused:
+            self.flush()
         return 0
 
     cdef int close(self) except -1:

@@ -68,6 +68,28 @@ def test_a_stream_waits_for_its_parent(parent: Parent) -> None:
     assert parent.receive_value()[2] - base < BOUND_KIB
 
 
+@pytest.mark.parametrize("size", [0, 100])
+def test_small_events_are_not_kept_in_large_blocks(parent: Parent, size: int) -> None:
+    base = resident_kib(parent)
+    for _ in range(50):
+        parent.request("small_events", 0, [400, size])
+    wait_until(lambda: stands_still(parent), "the handlers wait or are done")
+    assert resident_kib(parent) - base < BOUND_KIB
+    for _ in range(50 * 400):
+        assert parent.receive().flags == EVENT
+
+
+def test_an_abort_frees_a_thread_that_waits_to_send(parent: Parent) -> None:
+    parent.request("thread_chunks", 1, 100_000)
+    wait_until(lambda: stands_still(parent), "the thread waits")
+    parent.abort(1)
+    # It ends although nobody reads: the worker has nothing to wait for at its own end.
+    parent.control_message("$shutdown")
+    began = time.monotonic()
+    assert parent.wait() == 0
+    assert time.monotonic() - began < 3
+
+
 @pytest.mark.parametrize("size", [0, 100, 5000, MIB])
 def test_a_parent_that_floods_and_never_reads(parent: Parent, size: int) -> None:
     base = resident_kib(parent)

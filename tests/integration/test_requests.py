@@ -29,7 +29,7 @@ def test_the_schema(parent: Parent) -> None:
     assert schema["methods"]["async_chunks"]["response"] == "stream"
     assert schema["methods"]["ack"]["response"] == "ack"
     assert schema["methods"]["fire"]["response"] == "none"
-    assert schema["events"] == {"happened": {"id": 1}, "happened_raw": {"id": 2}}
+    assert sorted(schema["events"]) == ["happened", "happened_raw", "kept"]
 
 
 @pytest.mark.parametrize("method", ["echo", "inline", "respond"])
@@ -191,15 +191,31 @@ def test_request_id_0_is_never_answered(parent: Parent) -> None:
 
 def test_events(parent: Parent) -> None:
     parent.request("emit", 1, ["happened", {"percent": 50}])
-    assert parent.receive() == (1, EVENT, 0, msgpack.packb({"percent": 50}))
+    number = parent.init["schema"]["events"]["happened"]["id"]
+    assert parent.receive() == (number, EVENT, 0, msgpack.packb({"percent": 50}))
     assert parent.receive_value() == (RESULT, 1, None)
     parent.request("emit", 2, ["happened_raw", b"\1\2"])
-    assert parent.receive() == (2, EVENT, 0, b"\1\2")
+    number = parent.init["schema"]["events"]["happened_raw"]["id"]
+    assert parent.receive() == (number, EVENT, 0, b"\1\2")
     assert parent.receive_value() == (RESULT, 2, None)
     parent.request("emit", 3, ["unheard", 1])
     assert parent.receive_value() == (ERROR, 3, "the event 'unheard' is not registered")
     parent.request("emit", 4, ["happened_raw", "text"])
     assert parent.receive_value()[0] == ERROR
+
+
+def test_a_codec_of_ones_own(parent: Parent) -> None:
+    parent.send(parent.frame("keeping", 1, b"a") + parent.frame("keeping", 2, b"b"))
+    assert parent.receive()[1:] == (RESULT, 1, b"'a'")
+    assert parent.receive()[1:] == (RESULT, 2, b"'b'")
+    assert parent.call("take_log", None, 3) == []
+    parent.request("emit", 4, ["kept", 5])
+    assert parent.receive()[1:] == (EVENT, 0, b"5")
+
+
+def test_a_coroutine_function_in_a_plain_wrapper(parent: Parent) -> None:
+    parent.request("wrapped_ack", 1, "data")
+    assert parent.receive_value() == (ACK, 1, "data")
 
 
 TEXTS = {
@@ -210,6 +226,8 @@ TEXTS = {
     "surrogate": "bad \\udc80 text",
     "handler": {"message": "told", "code": "E42", "where": [1, 2]},
     "details": "told",
+    "unfinished": "Unfinished",
+    "released": "told",
     "message": {"message": "told", "message2": 1},
     "cancelled": "CancelledError",
     "exit": "3",

@@ -56,6 +56,20 @@ async def events(count: int) -> None:
         await client.emit("event", bytes(10000))
 
 
+@client.handle("small_events", response="none")
+async def small_events(sizes: list[int]) -> None:
+    count, size = sizes
+    for _ in range(count):
+        await client.emit("event", bytes(size))
+        await asyncio.sleep(0)
+
+
+@client.handle("thread_chunks", response="stream")
+def thread_chunks(count: int, ctx: Any) -> None:
+    for _ in range(count):
+        ctx.chunk(bytes(65536))
+
+
 client.event("event", codec="raw")
 
 if __name__ == "__main__":

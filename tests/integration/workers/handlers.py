@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -181,6 +182,17 @@ async def raise_later(data: Any) -> None:
     raise EXCEPTIONS[data]()
 
 
+class Unfinished(HandlerError):
+    def __init__(self) -> None:
+        """Does not call its base class's."""
+
+
+def released() -> memoryview:
+    view = memoryview(b"xx")
+    view.release()
+    return view
+
+
 class Mute(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
@@ -195,6 +207,8 @@ EXCEPTIONS: dict[str, Any] = {
     "handler": lambda: HandlerError("told", code="E42", where=[1, 2]),
     "details": lambda: HandlerError("told", where=object()),
     "message": lambda: HandlerError("told", message2=1),
+    "unfinished": Unfinished,
+    "released": lambda: HandlerError("told", where=released()),
     "cancelled": asyncio.CancelledError,
     "exit": lambda: SystemExit(3),
     "interrupt": KeyboardInterrupt,
@@ -202,6 +216,50 @@ EXCEPTIONS: dict[str, Any] = {
     "stop": StopIteration,
     "group": lambda: ExceptionGroup("several", [ValueError("one"), KeyError("two")]),
 }
+
+
+def wrapped(function: Any) -> Any:
+    """A decorator that makes a plain function of a coroutine function, as many do."""
+
+    @functools.wraps(function)
+    def wrapper(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    return wrapper
+
+
+@client.handle_ack("wrapped_ack")
+@wrapped
+async def wrapped_ack(data: Any, ctx: Any) -> None:
+    await ctx.ack(data)
+
+
+class Keeping:
+    """A codec that touches the task that it finds itself in, if there is one."""
+
+    name = "keeping"
+
+    def encode(self, value: Any) -> bytes:
+        self.look()
+        return repr(value).encode()
+
+    def decode(self, payload: bytes) -> Any:
+        self.look()
+        return payload.decode()
+
+    def look(self) -> None:
+        task = asyncio.current_task()
+        if task is not None and task.get_name() == "procwire-handler":
+            task.cancel()
+            log.append("a codec found a handler's task")
+
+
+@client.handle("keeping", codec=Keeping())
+async def keeping(data: Any) -> Any:
+    return data
+
+
+client.event("kept", codec=Keeping())
 
 
 @client.handle("respond")

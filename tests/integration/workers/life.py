@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from procwire import Client
@@ -86,6 +87,24 @@ async def stream(path: str) -> AsyncIterator[bytes]:
 @client.handle("block_thread")
 def block_thread(seconds: float) -> None:
     time.sleep(seconds)
+
+
+@client.handle
+async def immortal(data: Any) -> None:
+    """Swallows every cancellation."""
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+
+
+@client.handle
+async def block_loop(seconds: float) -> None:
+    time.sleep(seconds)  # noqa: ASYNC251 - what must not be done is what is tested
+
+
+@client.handle
+async def block_other_thread(seconds: float) -> None:
+    await asyncio.to_thread(time.sleep, seconds)
 
 
 if __name__ == "__main__":
