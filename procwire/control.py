@@ -47,22 +47,31 @@ class ControlChannel:
 
     def send_init(self, address: str, schema: dict[str, Any]) -> None:
         """Tell the parent where this worker listens and what it offers."""
+        self._end_line()
         self._send("$init", {"pipe": address, "schema": schema, "version": "1.0.0"})
 
     def send_error(self, message: str) -> None:
         """Tell the parent why this worker cannot start."""
+        self._end_line()
         self._send("$error", {"message": message})
 
     def send_pong(self) -> None:
         """Answer a ``$ping``."""
         self._send("$pong")
 
+    def _end_line(self) -> None:
+        """End a line that was begun before the descriptors were taken: it would swallow ours."""
+        self._write(b"\n")
+
     def _send(self, method: str, params: dict[str, Any] | None = None) -> None:
         message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
         if params is not None:
             message["params"] = params
         # ASCII only, and one write where the pipe takes it: nothing can come in between.
-        data = memoryview(json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n")
+        self._write(json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n")
+
+    def _write(self, line: bytes) -> None:
+        data = memoryview(line)
         with self._write_lock:
             try:
                 while data:

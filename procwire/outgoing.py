@@ -38,6 +38,7 @@ _WRITTEN_OUT = (("uuid", "UUID"), ("decimal", "Decimal"), ("pathlib", "PurePath"
 
 # What the packer takes as it is; lists, tuples and mappings are looked into.
 _LEAVES = (type(None), bool, float, bytes, bytearray, ExtType, Timestamp)
+_PACKABLE = (*_LEAVES, int, str, dict, list, tuple, memoryview)
 
 
 def convert(value: Any) -> Any:
@@ -46,10 +47,13 @@ def convert(value: Any) -> Any:
     Raises:
         CodecError: there is none.
     """
-    converted = _convert(value, "$")
-    # The caller's look at the value did not see into this one.
-    explain(converted)
-    return converted
+    for _ in range(MAX_DEPTH):
+        value = _convert(value, "$")
+        if isinstance(value, _PACKABLE):
+            # The caller's look at the value did not see into this one.
+            explain(value)
+            return value
+    raise CodecError(f"$: converted more than {MAX_DEPTH} times in a row")
 
 
 def _convert(value: Any, path: str) -> Any:

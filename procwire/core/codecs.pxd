@@ -9,6 +9,7 @@ cdef class Codec:
     cdef bint empty_ack
 
     cdef object decode_payload(self, FrameReader reader)
+    cdef object decode_bytes(self, bytes payload)
     cdef int encode_frame(self, FrameWriter writer, int method_id, int flags,
                           uint32_t request_id, object value, bint owned) except -1
 

@@ -18,6 +18,10 @@ cdef class Codec:
         """The value of the frame that `reader` found last."""
         raise NotImplementedError
 
+    cdef object decode_bytes(self, bytes payload):
+        """The value of a payload that had to wait."""
+        raise NotImplementedError
+
     cdef int encode_frame(self, FrameWriter writer, int method_id, int flags,
                           uint32_t request_id, object value, bint owned) except -1:
         """Write `value` as a frame.  `owned` says that nobody will change it from now on."""
@@ -36,6 +40,9 @@ cdef class RawCodec(Codec):
 
     cdef object decode_payload(self, FrameReader reader):
         return reader.take_payload()
+
+    cdef object decode_bytes(self, bytes payload):
+        return payload
 
     cdef int encode_frame(self, FrameWriter writer, int method_id, int flags,
                           uint32_t request_id, object value, bint owned) except -1:
@@ -60,6 +67,9 @@ cdef class ForeignCodec(Codec):
 
     cdef object decode_payload(self, FrameReader reader):
         return self.wrapped.decode(reader.take_payload())
+
+    cdef object decode_bytes(self, bytes payload):
+        return self.wrapped.decode(payload)
 
     cdef int encode_frame(self, FrameWriter writer, int method_id, int flags,
                           uint32_t request_id, object value, bint owned) except -1:

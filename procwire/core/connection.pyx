@@ -83,6 +83,7 @@ cdef class Connection:
             return 0
         self.in_batch = True
         try:
+            self.before_frames()
             while not self.holds and not self.closed and self.reader.next_frame():
                 self.frame_received()
                 if self.writer.paused:
@@ -190,6 +191,9 @@ cdef class Connection:
     # ---- what a role adds ------------------------------------------------------------------
 
     cdef int opened(self) except -1:
+        return 0
+
+    cdef int before_frames(self) except -1:
         return 0
 
     cdef int frame_received(self) except -1:

@@ -31,6 +31,12 @@ cdef class Method:
     cdef bint runs_user_codec
 
 
+cdef class Waiting:
+    cdef Method method
+    cdef uint32_t request_id
+    cdef bytes payload
+
+
 cdef class WorkerConnection(Connection):
     # Index = method id; slot 0 is None.
     cdef list methods
@@ -47,11 +53,19 @@ cdef class WorkerConnection(Connection):
     cdef dict in_flight
     cdef set answered
     cdef Py_ssize_t max_concurrency
+    # collections.deque of Waiting: requests above that limit, in order; those that are owed an
+    # answer by request id, so that an abort finds them.
+    cdef object waiting
+    cdef dict waiting_by_id
+    cdef Py_ssize_t waiting_size
+    cdef bint waiting_scheduled
     # asyncio.Future that wait_idle() waits for.
     cdef object idle
 
     cdef int authenticate(self) except -1
     cdef int adopt(self) except -1
+    cdef int begin(self, Method method, uint32_t request_id, bytes payload) except -1
+    cdef int wait(self, Method method, uint32_t request_id) except -1
     cdef int start(self, Method method, uint32_t request_id, object data) except -1
     cdef int start_coroutine(self, Method method, uint32_t request_id, object coroutine,
                              Context context) except -1

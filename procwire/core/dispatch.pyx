@@ -8,6 +8,7 @@ from libc.stdint cimport uint32_t
 
 
 import asyncio
+from collections import deque
 
 from procwire.errors import CodecError, NotConnectedError, ProtocolError
 from procwire.failures import describe, error_value, log_failure, printable
@@ -23,6 +24,11 @@ FORMS = {
 
 # What a stranger may declare before it has proved the token.
 cdef uint32_t MAX_TOKEN_SIZE = 256
+
+# What requests may hold that wait for a handler to end; above it nothing is read any more.
+cdef Py_ssize_t WAITING_LIMIT = 4 * 1024 * 1024
+# What a waiting request holds besides its payload, about.
+cdef Py_ssize_t WAITING_OVERHEAD = 256
 
 # Error payloads are MessagePack whatever the method's codec is.
 cdef MsgpackCodec error_codec = MsgpackCodec()
@@ -45,6 +51,10 @@ cdef class Method:
                                 or isinstance(self.response_codec, ForeignCodec))
 
 
+cdef class Waiting:
+    """A request that has been read and not begun."""
+
+
 cdef Codec as_codec(object codec):
     return codec if isinstance(codec, Codec) else ForeignCodec(codec)
 
@@ -63,6 +73,8 @@ cdef class WorkerConnection(Connection):
         self.in_flight = {}
         self.answered = set()
         self.max_concurrency = max_concurrency
+        self.waiting = deque()
+        self.waiting_by_id = {}
 
     # ---- the connection's life -------------------------------------------------------------
 
@@ -122,6 +134,8 @@ cdef class WorkerConnection(Connection):
     def cancel_handlers(self):
         """Abort every request whose handler has not ended; no further one is begun."""
         self.hold(HOLD_CLOSING)
+        self.waiting.clear()
+        self.waiting_by_id.clear()
         for context in [*self.in_flight.values(), *self.answered]:
             (<Context>context).abort()
 
@@ -151,17 +165,66 @@ cdef class WorkerConnection(Connection):
                     # Its callbacks are nobody's task.
                     self.stage.leave()
                     (<Context>context).abort()
+                elif self.waiting_by_id:
+                    self.waiting_by_id.pop(request_id, None)
             elif method_id != PROCWIRE_METHOD_AUTH:
                 self.write_error(method_id, ERROR_FLAGS, request_id,
                                  f"Unknown method ID: {method_id}")
             return 0
         method = <Method>self.methods[method_id]
-        if self.in_flight and request_id in self.in_flight:
+        if ((self.in_flight and request_id in self.in_flight)
+                or (self.waiting_by_id and request_id in self.waiting_by_id)):
             raise ProtocolError(f"request id {request_id} is in flight already")
+        if self.waiting or self.pending >= self.max_concurrency:
+            return self.wait(method, request_id)
+        return self.begin(method, request_id, None)
+
+    cdef int wait(self, Method method, uint32_t request_id) except -1:
+        """Keep a request until a handler ends; aborts are still read meanwhile."""
+        cdef Waiting waiting = Waiting()
+        waiting.method = method
+        waiting.request_id = request_id
+        waiting.payload = self.reader.take_payload()
+        self.waiting.append(waiting)
+        if request_id:
+            self.waiting_by_id[request_id] = waiting
+        self.waiting_size += len(waiting.payload) + WAITING_OVERHEAD
+        if self.waiting_size > WAITING_LIMIT:
+            self.hold(HOLD_CONCURRENCY)
+        return 0
+
+    cdef int before_frames(self) except -1:
+        """Begin what has waited longest, as far as there is room."""
+        cdef Waiting waiting
+        while (self.waiting and self.pending < self.max_concurrency
+               and not self.holds & ~HOLD_CONCURRENCY and not self.closed):
+            waiting = self.waiting.popleft()
+            self.waiting_size -= len(waiting.payload) + WAITING_OVERHEAD
+            if waiting.request_id:
+                # Not there, or another one, when it has been aborted.
+                if self.waiting_by_id.get(waiting.request_id) is not waiting:
+                    continue
+                del self.waiting_by_id[waiting.request_id]
+            self.begin(waiting.method, waiting.request_id, waiting.payload)
+            if self.writer.paused:
+                self.watch_output()
+        if self.waiting_size <= WAITING_LIMIT // 2:
+            self.release(HOLD_CONCURRENCY)
+        return 0
+
+    def process_waiting(self):
+        self.waiting_scheduled = False
+        self.process()
+
+    cdef int begin(self, Method method, uint32_t request_id, bytes payload) except -1:
+        """Decode a request, `payload` or what the reader has found last, and run its handler."""
         if method.runs_user_codec:
             self.stage.leave()
         try:
-            data = method.request_codec.decode_payload(self.reader)
+            if payload is None:
+                data = method.request_codec.decode_payload(self.reader)
+            else:
+                data = method.request_codec.decode_bytes(payload)
         except Exception as error:
             failure = CodecError(
                 f"the payload for {method.name!r} is not {method.request_codec.name}: {error}; "
@@ -241,8 +304,6 @@ cdef class WorkerConnection(Connection):
             self.in_flight[context._request_id] = context
         else:
             self.answered.add(context)
-        if self.pending >= self.max_concurrency:
-            self.hold(HOLD_CONCURRENCY)
         return 0
 
     cdef int unregister(self, Context context) except -1:
@@ -253,8 +314,9 @@ cdef class WorkerConnection(Connection):
                 del self.in_flight[context._request_id]
             else:
                 self.answered.discard(context)
-            if self.pending < self.max_concurrency:
-                self.release(HOLD_CONCURRENCY)
+            if self.waiting and not self.waiting_scheduled:
+                self.waiting_scheduled = True
+                self.loop.call_soon(self.process_waiting)
             if self.idle is not None and not self.pending and not self.idle.done():
                 self.idle.set_result(None)
         return 0

@@ -75,6 +75,9 @@ cdef class MsgpackCodec(Codec):
     cdef object decode_payload(self, FrameReader reader):
         return self.unpack(reader.payload, reader.header.payload_length)
 
+    cdef object decode_bytes(self, bytes payload):
+        return self.unpack(PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+
     cdef int encode_frame(self, FrameWriter writer, int method_id, int flags,
                           uint32_t request_id, object value, bint owned) except -1:
         return write_bytes_like(writer, method_id, flags, request_id, self.pack(value), True)
@@ -152,7 +155,8 @@ def ext_hook(int code, bytes data):
         return data
     if code == 2:
         return date_from_milliseconds(data)
-    return ExtType(code, data)
+    # Not ExtType(code, data), which refuses the codes that MessagePack reserves for itself.
+    return tuple.__new__(ExtType, (code, data))
 
 
 cdef object EXT_HOOK = ext_hook

@@ -119,7 +119,8 @@ class Parent:
     def line(self) -> bytes:
         """The next line of the worker's standard output; empty at its end."""
         line = self._lines.get(timeout=DEADLINE)
-        return line or b""
+        # The first control message comes behind an empty line, whatever was printed before.
+        return self.line() if line == b"\n" else line or b""
 
     def message(self) -> dict[str, Any]:
         line = self.line()

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,39 @@ def test_the_limit_of_handlers_under_way(loop_name: str) -> None:
             parent.receive()
         parent.control_message("$ping")
         assert b"$pong" in parent.line()
+        parent.control_message("$shutdown")
+        assert parent.wait() == 0
+
+
+def test_aborts_are_heard_at_the_limit(loop_name: str) -> None:
+    with Parent("flow.py", loop_name, "2") as parent:
+        for number in range(1, 5):
+            parent.request("wait", number)
+        for _ in range(2):
+            assert parent.receive().flags == EVENT
+        # One that waits, then both that are under way: the last one is begun.
+        for number in (3, 1, 2):
+            parent.abort(number)
+        assert parent.receive().flags == EVENT
+        parent.request("soon", 3)
+        assert parent.receive_value() == (RESULT, 3, 1)
+        parent.abort(4)
+
+
+def test_waiting_requests_are_bounded(loop_name: str) -> None:
+    with Parent("flow.py", loop_name, "1") as parent:
+        base = resident_kib(parent)
+        parent.request("wait", 1)
+        assert parent.socket is not None
+        parent.socket.settimeout(1)
+        sent = 0
+        with suppress(TimeoutError):
+            for number in range(2, 1000):
+                frame = parent.frame("echo", number, bytes(100_000))
+                parent.send(frame)
+                sent += 1
+        assert sent < 100
+        assert resident_kib(parent) - base < BOUND_KIB
         parent.control_message("$shutdown")
         assert parent.wait() == 0
 
