@@ -57,3 +57,24 @@ dev: build/venv-$(NEWEST)/tools
 
 clean:
 	rm -rf build dist node_modules
+
+# ---- benchmarks: see benchmarks/README.md ------------------------------------------------------
+
+.PHONY: bench bench-node
+
+# Half an hour on a quiet machine; BENCH_ARGS=--quick for a smoke run.
+bench: build/venv-$(NEWEST)/ready
+	build/venv-$(NEWEST)/bin/python benchmarks/compare.py $(BENCH_ARGS)
+
+# What a Node user sees through the real parent, beside other ways to call Python.
+bench-node: build/venv-bench-node/ready benchmarks/node/node_modules/.package-lock.json
+	PYTHON=$(CURDIR)/build/venv-bench-node/bin/python node benchmarks/node/run.mjs $(BENCH_ARGS)
+
+build/venv-bench-node/ready: benchmarks/node/requirements.txt dist/sdist
+	$(shell tools/find-pythons $(NEWEST)) -m venv --clear build/venv-bench-node
+	build/venv-bench-node/bin/pip install --quiet -r benchmarks/node/requirements.txt dist/procwire-*.tar.gz
+	touch $@
+
+benchmarks/node/node_modules/.package-lock.json: benchmarks/node/package-lock.json
+	npm ci --prefix benchmarks/node --no-audit --no-fund --loglevel=error
+	touch $@

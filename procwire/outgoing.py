@@ -86,6 +86,8 @@ def _convert(value: Any, path: str) -> Any:
     except TypeError:
         pass
     else:
+        if "O" in view.format:
+            raise CodecError(f"{path}: an array of Python objects has no bytes to send")
         return view.tobytes()
     raise CodecError(f"{path}: {type(value).__qualname__} has no MessagePack form")
 

@@ -4,9 +4,11 @@
 # the bytes are not copied once more in between.  encode() and decode() are the same thing for
 # everybody else.
 
-from cpython.buffer cimport (PyBUF_SIMPLE, PyBuffer_Release, PyObject_CheckBuffer,
-                             PyObject_GetBuffer)
+from cpython.buffer cimport (PyBUF_CONTIG_RO, PyBUF_FORMAT, PyBuffer_Release,
+                             PyObject_CheckBuffer, PyObject_GetBuffer)
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+
+from libc.string cimport strchr
 
 from procwire.errors import CodecError
 
@@ -96,11 +98,14 @@ cdef int write_bytes_like(FrameWriter writer, int method_id, int flags, uint32_t
     if not PyObject_CheckBuffer(payload):
         raise not_bytes_like(payload)
     try:
-        PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
+        PyObject_GetBuffer(payload, &view, PyBUF_CONTIG_RO | PyBUF_FORMAT)
     except (BufferError, ValueError) as error:
         # Some exporters, NumPy's arrays among them, say so with a ValueError.
         raise CodecError(f"a raw payload must be contiguous in memory: {error}") from error
     try:
+        if view.format != NULL and strchr(view.format, b"O") != NULL:
+            # Its bytes are addresses in this process.
+            raise CodecError("a raw payload cannot be an array of Python objects")
         if view.len <= LARGE_PAYLOAD:
             return writer.write_frame(
                 method_id, flags, request_id, <const char *>view.buf, view.len)

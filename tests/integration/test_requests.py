@@ -309,6 +309,8 @@ def test_answers_that_cannot_be_encoded(parent: Parent) -> None:
     )
     parent.send_frame("unsendable_raw", 3, b"x")
     assert parent.receive_value()[2].endswith("got str: encode it first")
+    parent.send_frame("unsendable_raw", 4, b"o")
+    assert parent.receive_value()[2] == "a raw payload cannot be an array of Python objects"
 
 
 def test_payloads_that_cannot_be_decoded(parent: Parent) -> None:

@@ -177,7 +177,7 @@ test("nor does a consumer that leaves a stream early", async () => {
   assert.deepEqual(await worker.send("noted", "finished"), ["finished"]);
 });
 
-test("nor a signal that was aborted before, or one on a method that is not cancellable", async () => {
+test("nor a signal that was aborted before, on a method that is not cancellable", async () => {
   await worker.send("noted", "");
   const answer = failure(worker.send("held", null, { signal: AbortSignal.abort() }));
   assert.match((await answer).message, /^Timeout/);

@@ -92,6 +92,8 @@ async function settled() {
   await worker.send("once_result_thread", null);
 }
 
+const DETAILS = { message: "bad", code: "E1", tries: [1, 2], nested: { a: null } };
+
 const MESSAGES = {
   text: "oops",
   lines: "first\nsecond\ttab",
@@ -135,7 +137,7 @@ for (const method of [...FAILING, "fail_ack"]) {
       handler: { message: "bad" },
       code: { message: "bad", code: "E1" },
       number_code: { message: "bad", code: 42 },
-      details: { message: "bad", code: "E1", tries: [1, 2], nested: { a: null } },
+      details: DETAILS,
       rich_details: {
         message: "bad",
         body: Buffer.from([0, 255]),
@@ -177,7 +179,7 @@ test("an error is MessagePack on raw methods, too", async () => {
   for (const method of ["fail_raw", "fail_raw_ack"]) {
     assert.equal((await errorOf(method, Buffer.from("text"))).message, "oops");
     const { data } = await errorOf(method, Buffer.from("details"));
-    assert.deepEqual(data, { message: "bad", code: "E1", tries: [1, 2], nested: { a: null } });
+    assert.deepEqual(data, DETAILS);
   }
   assert.equal((await errorOf("tell_raw", "mapping")).data.code, 7);
 });
@@ -204,7 +206,7 @@ for (const method of [...STREAMS, "stream_raw"]) {
       assert.equal(error.message, message, kind);
     }
     const [, error] = await brokenStream(method, { after: 1, kind: "details" });
-    assert.deepEqual(error.data, { message: "bad", code: "E1", tries: [1, 2], nested: { a: null } });
+    assert.deepEqual(error.data, DETAILS);
   });
 }
 
@@ -253,7 +255,8 @@ test("after a failed respond the handler may answer something else", async () =>
   assert.deepEqual(worker.flagsOf(id), ["03"]);
 });
 
-for (const [verb, own] of Object.entries({ ack: "ack", respond: "result", chunk: "stream", end: "stream" })) {
+const VERBS = { ack: "ack", respond: "result", chunk: "stream", end: "stream" };
+for (const [verb, own] of Object.entries(VERBS)) {
   for (const kind of ["result", "ack", "stream"].filter((kind) => kind !== own)) {
     test(`${verb}() on a method that answers with ${kind} is an error at once`, async () => {
       const method = `${verb}_it_${kind}`;

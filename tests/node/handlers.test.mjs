@@ -68,8 +68,9 @@ test("concurrent requests to one method end in any order, each with its own answ
 });
 
 test("a thousand requests to threads are all answered", async () => {
-  const answers = await Promise.all(Array.from({ length: 1000 }, (_, i) => worker.send("lambda", i)));
-  assert.deepEqual(answers, Array.from({ length: 1000 }, (_, i) => i + 1));
+  const numbers = [...Array(1000).keys()];
+  const answers = await Promise.all(numbers.map((number) => worker.send("lambda", number)));
+  assert.deepEqual(answers, numbers.map((number) => number + 1));
 });
 
 test("a client can be built by chaining", async (t) => {

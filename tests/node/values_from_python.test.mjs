@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { failure, sharedWorker } from "./harness.mjs";
 
 const worker = sharedWorker("values.py", {
-  methods: { produce: {}, produce_in_list: {}, dates_between: {} },
+  methods: { produce: {}, produce_in_list: {}, dates_between: {}, has_numpy: {} },
 });
 
 /** name → what Node sees */
@@ -61,6 +61,11 @@ const SEEN = {
   },
   enum: "red",
   enum_of_tuple: ["a", 1],
+  enum_of_uuid: "00000000-0000-0000-0000-000000000001",
+  enum_of_datetime: new Date("2023-11-14T00:00:00Z"),
+  enum_of_date: "2023-11-14",
+  enum_of_set: ["a"],
+  enum_of_enum: "red",
   int_enum: 3,
   str_enum: "sweet",
   flag: 3,
@@ -111,6 +116,7 @@ const REFUSED = {
   date_naive: ["$.items[0].at", /naive datetime/],
   timedelta: ["$.wait", /timedelta.*total_seconds/],
   object: ["$.a[0]", /object has no MessagePack form/],
+  enum_of_object: ["$.e", /object has no MessagePack form/],
   class: ["$.a", /type has no MessagePack form/],
   function: ["$[0]", /function has no MessagePack form/],
   module: ["$", /module has no MessagePack form/],
@@ -167,4 +173,32 @@ test("no millisecond of a Date gets lost", async () => {
   numbers.push(-62_135_596_800_000, 253_402_300_799_999, 1, -1, 999, 2 ** 34 * 1000 - 1);
   const dates = await worker.send("dates_between", numbers);
   assert.deepEqual(dates.map(Number), numbers);
+});
+
+test("NumPy's scalars are numbers, its arrays bytes", async (t) => {
+  if (!(await worker.send("has_numpy", null))) return t.skip("NumPy is not installed");
+  const expected = {
+    np_int64: -5,
+    np_uint8: 255,
+    np_float32: 1.5,
+    np_float64: 0.1,
+    np_nan: NaN,
+    np_bool: true,
+    np_text: "zażółć",
+    np_bytes: Buffer.from("ab"),
+    np_zero_dimensional: 7,
+    np_array: Buffer.from([1, 0, 2, 0]),
+    np_date: "2023-11-14",
+    np_array_with_gaps: Buffer.from([0, 2, 4]),
+    np_table: Buffer.from(new Float64Array([1.5, 2.5]).buffer),
+  };
+  for (const [name, value] of Object.entries(expected)) {
+    assert.deepEqual(await worker.send("produce", name), value, name);
+    assert.deepEqual(await worker.send("produce_in_list", name), [{ value }], name);
+  }
+  const objects = await failure(worker.send("produce", "np_objects"));
+  assert.match(objects.message, /^\$\.a: /, "an array of pointers is nothing to send");
+  const beyond = await failure(worker.send("produce", "np_int64_beyond"));
+  assert.match(beyond.message, /^\$\.n: the integer 9007199254740992 is beyond/);
+  return undefined;
 });

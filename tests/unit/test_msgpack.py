@@ -346,6 +346,7 @@ REFUSED = [
     (nested(501), "nested more than 500"),
     (nested(100_000), "nested more than 500"),
     (memoryview(b"abcd")[::2], "$: the memoryview is not contiguous"),
+    ({"a": np.array([object()])}, "$.a: an array of Python objects has no bytes"),
 ]
 
 

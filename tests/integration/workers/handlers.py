@@ -10,6 +10,8 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import numpy
+
 from procwire import Client, Context, HandlerError
 
 client = Client()
@@ -329,7 +331,7 @@ async def unsendable(data: Any) -> Any:
 
 @client.handle("unsendable_raw", codec="raw")
 async def unsendable_raw(data: bytes) -> Any:
-    return "text" if data else None
+    return {b"": None, b"x": "text", b"o": numpy.array([object()])}[data]
 
 
 @client.handle("context_facts")

@@ -68,7 +68,7 @@ FAILURES: dict[str, Callable[[], Any]] = {
     "attribute": lambda: None.nothing,  # type: ignore[attr-defined]
     "division": lambda: 1 / 0,
     "assertion": assertion,
-    "os": lambda: open("/no/such/file"),
+    "os": lambda: os.stat("/no/such/file"),
     "group": group,
     "chained": chained,
     "textless": throw(Textless()),

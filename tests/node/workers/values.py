@@ -20,6 +20,11 @@ import msgpack
 
 from procwire import Client
 
+try:
+    import numpy as np
+except ImportError:
+    np = None  # type: ignore[assignment]
+
 client = Client()
 
 
@@ -54,6 +59,17 @@ async def echo(data: Any) -> Any:
 class Color(enum.Enum):
     RED = "red"
     NESTED = ("a", 1)
+
+
+class Wrapped(enum.Enum):
+    """Members whose values have to be converted in turn."""
+
+    ID = uuid.UUID(int=1)
+    AT = dt.datetime(2023, 11, 14, tzinfo=dt.UTC)
+    DAY = dt.date(2023, 11, 14)
+    TAGS = frozenset(["a"])
+    COLOR = Color.RED
+    NOTHING = object()
 
 
 class Level(enum.IntEnum):
@@ -175,7 +191,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "frozenset": lambda: frozenset(["a"]),
     "nested_set": lambda: {"tags": {"a"}},
     "dict": lambda: {"a": {"b": [1]}},
-    "empty_dict": lambda: {},
+    "empty_dict": dict,
     "dict_subclass": lambda: Table(a=1),
     "ordered_dict": lambda: collections.OrderedDict(b=1, a=2),
     "default_dict": lambda: collections.defaultdict(list, a=[1]),
@@ -186,6 +202,12 @@ VALUES: dict[str, Callable[[], Any]] = {
     "nested_dataclass": lambda: Line(Point(0, 0.0), [Point(1, 1.5, "end")]),
     "enum": lambda: Color.RED,
     "enum_of_tuple": lambda: Color.NESTED,
+    "enum_of_uuid": lambda: Wrapped.ID,
+    "enum_of_datetime": lambda: Wrapped.AT,
+    "enum_of_date": lambda: Wrapped.DAY,
+    "enum_of_set": lambda: Wrapped.TAGS,
+    "enum_of_enum": lambda: Wrapped.COLOR,
+    "enum_of_object": lambda: {"e": Wrapped.NOTHING},
     "int_enum": lambda: Level.HIGH,
     "str_enum": lambda: Flavor.SWEET,
     "flag": lambda: Permission.READ | Permission.WRITE,
@@ -245,6 +267,31 @@ VALUES: dict[str, Callable[[], Any]] = {
     "dicts_5000": lambda: nested(5000, dict),
     "lists_1000000": lambda: nested(1_000_000, list),
 }
+
+
+if np is not None:
+    VALUES |= {
+        "np_int64": lambda: np.int64(-5),
+        "np_uint8": lambda: np.uint8(255),
+        "np_float32": lambda: np.float32(1.5),
+        "np_float64": lambda: np.float64(0.1),
+        "np_nan": lambda: np.float64("nan"),
+        "np_bool": lambda: np.bool_(True),
+        "np_text": lambda: np.str_("zażółć"),
+        "np_bytes": lambda: np.bytes_(b"ab"),
+        "np_zero_dimensional": lambda: np.array(7),
+        "np_array": lambda: np.array([1, 2], dtype=np.uint16),
+        "np_table": lambda: np.array([[1.5], [2.5]]),
+        "np_date": lambda: np.datetime64("2023-11-14"),
+        "np_int64_beyond": lambda: {"n": np.int64(2**53)},
+        "np_array_with_gaps": lambda: np.arange(6, dtype=np.uint8)[::2],
+        "np_objects": lambda: {"a": np.array([object()])},
+    }
+
+
+@client.handle("has_numpy")
+async def has_numpy(data: Any) -> bool:
+    return np is not None
 
 
 @client.handle("produce")

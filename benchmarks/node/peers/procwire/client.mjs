@@ -1,0 +1,44 @@
+// The real parent, with a Python or a Node worker.
+
+import { rawCodec } from "@procwire/codecs";
+import { Module, ModuleManager } from "@procwire/core";
+
+import { beside } from "../python.mjs";
+
+export class Peer {
+  #manager = new ModuleManager();
+
+  constructor({ python, worker }) {
+    const command =
+      worker === "node"
+        ? [process.execPath, [beside(import.meta.url, "worker.mjs")]]
+        : [python, [beside(import.meta.url, "worker.py"), worker]];
+    this.module = new Module("bench")
+      .executable(...command)
+      .method("echoRaw", { codec: rawCodec })
+      .method("echoMap")
+      .method("stream", { response: "stream" });
+    this.#manager.register(this.module);
+  }
+
+  async start() {
+    await this.#manager.spawn();
+    this.pid = this.module.process.pid;
+  }
+
+  echoRaw(buffer) {
+    return this.module.send("echoRaw", buffer);
+  }
+
+  echoMap(map) {
+    return this.module.send("echoMap", map);
+  }
+
+  stream(count) {
+    return this.module.stream("stream", { count });
+  }
+
+  async stop() {
+    await this.#manager.shutdown();
+  }
+}

@@ -1,0 +1,75 @@
+"""The real npm parent drives real workers: each ``*.test.mjs`` here, on each event loop."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import procwire
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+FILES = sorted(path.name for path in HERE.glob("*.test.mjs"))
+TIME_LIMIT = 300
+"""Seconds for one file; the slowest takes 20."""
+
+
+def test_there_are_node_tests() -> None:
+    assert len(FILES) >= 10
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_node(file: str, loop_name: str, tmp_path: Path) -> None:
+    node = shutil.which("node")
+    assert node is not None, "these tests need Node.js"
+    assert (ROOT / "node_modules" / "@procwire" / "core").is_dir(), "run `npm ci` first"
+    environment = {
+        **os.environ,
+        "PYTHON": sys.executable,
+        "LOOP": loop_name,
+        "WORKER_LOGS": str(tmp_path),
+    }
+    package = Path(procwire.__file__).resolve().parent
+    if package.parent == ROOT:
+        # Somebody is at work on the tree: the workers are to see the same package.
+        environment["PYTHONPATH"] = str(ROOT)
+    code, output = run([node, "--test", "--test-reporter=tap", file], environment)
+    if code != 0:
+        logs = sorted(tmp_path.glob("*.log"))
+        tails = [f"---- {log.name}\n{log.read_text(errors='replace')[-4000:]}" for log in logs]
+        pytest.fail("\n".join([f"node ended with {code}", output, *tails]), pytrace=False)
+    # Node counts a file without any test as one test, which has passed.
+    names = re.findall(r"^ *ok \d+ - (.*)", output, re.MULTILINE)
+    assert [name for name in names if not name.endswith(file)], f"no test ran\n{output}"
+
+
+def run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """Run a command in a process group of its own, of which nothing is left afterwards."""
+    process = subprocess.Popen(
+        command,
+        cwd=HERE,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=TIME_LIMIT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        output += f"\nkilled after {TIME_LIMIT} s"
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode, output

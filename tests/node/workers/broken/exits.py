@@ -1,0 +1,6 @@
+import sys
+
+from procwire import Client
+
+client = Client()
+sys.exit("no licence")
