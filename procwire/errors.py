@@ -54,7 +54,7 @@ class ResponseAlreadySentError(ProcwireError):
 
 
 class BackpressureTimeoutError(ProcwireError):
-    """The parent has not read for longer than the client's ``backpressure_timeout``."""
+    """The parent has not read for longer than was allowed."""
 
 
 class HandlerError(ProcwireError):
