@@ -1,0 +1,242 @@
+"""What a worker offers: methods with their handlers, and events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
+
+from procwire._core import Method
+from procwire.codecs import Codec, resolve
+from procwire.errors import AlreadyStartedError
+from procwire.handlers import HandlerShape, ResponseKind, inspect_handler
+
+__all__ = ["HandlerOptions", "Registrations"]
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+MAX_METHOD_ID = 0xFFFD
+
+
+class HandlerOptions(TypedDict, total=False):
+    """What can be said about a handler besides its response; see :meth:`Client.handle`."""
+
+    codec: Codec | str | None
+    request_codec: Codec | str | None
+    response_codec: Codec | str | None
+    timeout: float | None
+    sync_to_thread: bool
+
+
+class Registrations:
+    """The registering half of a client; closed when the client starts."""
+
+    def __init__(self, default_codec: Codec | str) -> None:
+        self._default_codec = resolve(default_codec)
+        self._methods: dict[str, tuple[Callable[..., Any], HandlerShape, Codec, Codec]] = {}
+        self._timeouts: dict[str, float] = {}
+        self._events: dict[str, Codec] = {}
+        self._started = False
+
+    @overload
+    def handle(self, method: Handler, /) -> Handler: ...
+
+    @overload
+    def handle(
+        self,
+        method: str | None = None,
+        handler: None = None,
+        *,
+        response: ResponseKind | None = None,
+        codec: Codec | str | None = None,
+        request_codec: Codec | str | None = None,
+        response_codec: Codec | str | None = None,
+        timeout: float | None = None,
+        sync_to_thread: bool = True,
+    ) -> Callable[[Handler], Handler]: ...
+
+    @overload
+    def handle(
+        self,
+        method: str,
+        handler: Callable[..., Any],
+        *,
+        response: ResponseKind | None = None,
+        codec: Codec | str | None = None,
+        request_codec: Codec | str | None = None,
+        response_codec: Codec | str | None = None,
+        timeout: float | None = None,
+        sync_to_thread: bool = True,
+    ) -> Self: ...
+
+    def handle(
+        self,
+        method: str | Callable[..., Any] | None = None,
+        handler: Callable[..., Any] | None = None,
+        *,
+        response: ResponseKind | None = None,
+        codec: Codec | str | None = None,
+        request_codec: Codec | str | None = None,
+        response_codec: Codec | str | None = None,
+        timeout: float | None = None,
+        sync_to_thread: bool = True,
+    ) -> Any:
+        """Register the handler of a method.
+
+        Without ``handler`` a decorator, which returns the function as it was; used bare, or
+        without a name, it takes the function's name. With ``handler`` it registers at once and
+        returns the client, so that calls chain.
+
+        A handler is called with the decoded payload, and with the request's :class:`Context` if
+        it has a second parameter. It is an ``async def``, an async generator, a ``def`` or a
+        generator; what it returns is the answer, what it yields are chunks, what it raises is
+        the error.
+
+        Args:
+            method: The method's name, as the parent calls it.
+            handler: The handler, when this is not used as a decorator.
+            response: What the parent expects: ``"result"``, ``"stream"``, ``"ack"`` or
+                ``"none"``. Left out, a generator streams and anything else gives a result. The
+                parent refuses a worker whose methods answer otherwise than it declared.
+            codec: The codec of both directions: an object or a name.
+            request_codec: The codec of requests, if it differs.
+            response_codec: The codec of answers, if it differs.
+            timeout: Seconds after which the parent gives up waiting for a result or an ack,
+                unless it has set a limit of its own; ``0`` means never.
+            sync_to_thread: Whether a plain function or generator runs in a worker thread. With
+                ``False`` it runs on the event loop: the fastest way there is, for functions
+                that never block.
+
+        Raises:
+            AlreadyStartedError: the client has been started.
+            TypeError: the handler cannot be called as a handler is.
+            ValueError: the method is registered already, or the handler cannot answer in the way
+                that ``response`` says, or there is no such codec.
+        """
+        options: dict[str, Any] = {
+            "response": response,
+            "codec": codec,
+            "request_codec": request_codec,
+            "response_codec": response_codec,
+            "timeout": timeout,
+            "sync_to_thread": sync_to_thread,
+        }
+        return self._handle(method, handler, options)
+
+    @overload
+    def handle_stream(self, method: Handler, /) -> Handler: ...
+
+    @overload
+    def handle_stream(
+        self, method: str | None = None, handler: None = None, **options: Unpack[HandlerOptions]
+    ) -> Callable[[Handler], Handler]: ...
+
+    @overload
+    def handle_stream(
+        self, method: str, handler: Callable[..., Any], **options: Unpack[HandlerOptions]
+    ) -> Self: ...
+
+    def handle_stream(self, method: Any = None, handler: Any = None, **options: Any) -> Any:
+        """:meth:`handle` with ``response="stream"``."""
+        return self._handle(method, handler, {**options, "response": "stream"})
+
+    @overload
+    def handle_ack(self, method: Handler, /) -> Handler: ...
+
+    @overload
+    def handle_ack(
+        self, method: str | None = None, handler: None = None, **options: Unpack[HandlerOptions]
+    ) -> Callable[[Handler], Handler]: ...
+
+    @overload
+    def handle_ack(
+        self, method: str, handler: Callable[..., Any], **options: Unpack[HandlerOptions]
+    ) -> Self: ...
+
+    def handle_ack(self, method: Any = None, handler: Any = None, **options: Any) -> Any:
+        """:meth:`handle` with ``response="ack"``."""
+        return self._handle(method, handler, {**options, "response": "ack"})
+
+    def _handle(self, method: Any, handler: Any, options: dict[str, Any]) -> Any:
+        """The three ways of calling :meth:`handle`."""
+        if callable(method):
+            self._register(_name_of(method), method, **options)
+            return method
+        if handler is not None:
+            self._register(method or _name_of(handler), handler, **options)
+            return self
+
+        def decorate(function: Handler) -> Handler:
+            self._register(method or _name_of(function), function, **options)
+            return function
+
+        return decorate
+
+    def event(self, name: str, *, codec: Codec | str | None = None) -> Self:
+        """Register an event that this worker emits; returns the client.
+
+        Raises:
+            AlreadyStartedError: the client has been started.
+            ValueError: the event is registered already, or there is no such codec.
+        """
+        self._check_open_for("event", name, self._events)
+        self._events[name] = self._default_codec if codec is None else resolve(codec)
+        return self
+
+    def _register(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *,
+        response: ResponseKind | None = None,
+        codec: Codec | str | None = None,
+        request_codec: Codec | str | None = None,
+        response_codec: Codec | str | None = None,
+        timeout: float | None = None,
+        sync_to_thread: bool = True,
+    ) -> None:
+        self._check_open_for("method", name, self._methods)
+        if codec is not None and (request_codec is not None or response_codec is not None):
+            raise ValueError("give either codec, or request_codec and response_codec")
+        if timeout is not None and timeout < 0:
+            raise ValueError(f"timeout is a number of seconds from 0, got {timeout}")
+        shape = inspect_handler(function, response, sync_to_thread)
+        both = self._default_codec if codec is None else resolve(codec)
+        requests = both if request_codec is None else resolve(request_codec)
+        responses = both if response_codec is None else resolve(response_codec)
+        self._methods[name] = function, shape, requests, responses
+        if timeout is not None:
+            self._timeouts[name] = timeout
+
+    def _check_open_for(self, what: str, name: str, registered: Iterable[str]) -> None:
+        if self._started:
+            raise AlreadyStartedError(f"the client has been started, {what} {name!r} is late")
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"the name of a {what} is a text, got {name!r}")
+        if name in registered:
+            raise ValueError(f"the {what} {name!r} is registered already")
+        if len(list(registered)) == MAX_METHOD_ID:
+            raise ValueError(f"there can be {MAX_METHOD_ID} {what}s at most")
+
+    def _make_methods(self) -> list[Method]:
+        """The methods for the dispatcher, numbered from 1 in the order of registration."""
+        return [
+            Method(name, number, shape.response, shape.form, function, shape.takes_context, *codecs)
+            for number, (name, (function, shape, *codecs)) in enumerate(self._methods.items(), 1)
+        ]
+
+    def _schema(self) -> dict[str, Any]:
+        """What the parent is told about methods and events."""
+        methods: dict[str, dict[str, Any]] = {}
+        for number, (name, (_, shape, _, _)) in enumerate(self._methods.items(), 1):
+            methods[name] = {"id": number, "response": shape.response}
+            if name in self._timeouts:
+                methods[name]["timeout"] = round(self._timeouts[name] * 1000)
+        events = {name: {"id": number} for number, name in enumerate(self._events, 1)}
+        return {"methods": methods, "events": events}
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str) or name == "<lambda>":
+        raise TypeError(f"{function!r} has no name for the method: give one")
+    return name
