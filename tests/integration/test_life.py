@@ -331,11 +331,13 @@ def test_started_by_hand(tmp_path: Path, arguments: list[str]) -> None:
     assert "@procwire/core" in line
 
 
-def test_the_package_leaves_other_programs_alone() -> None:
+def test_the_package_leaves_other_programs_alone(tmp_path: Path) -> None:
     # Only a process that a parent has spawned has its output taken.
     environment = {key: value for key, value in os.environ.items() if "PROCWIRE" not in key}
     run = subprocess.run(
         [sys.executable, "-c", "import procwire; procwire.Client(); print('printed')"],
+        # Away from the source tree, which would be imported from.
+        cwd=tmp_path,
         capture_output=True,
         env=environment,
         check=True,

@@ -66,8 +66,9 @@ def test_the_module_command(project: Path) -> None:
 
 
 @pytest.mark.parametrize("source", blocks("python")[1:])
-def test_the_other_snippets_run(source: str) -> None:
-    subprocess.run([sys.executable, "-c", source], check=True, timeout=60)
+def test_the_other_snippets_run(source: str, tmp_path: Path) -> None:
+    # Away from the source tree, which would be imported from.
+    subprocess.run([sys.executable, "-c", source], check=True, timeout=60, cwd=tmp_path)
 
 
 def test_the_links_lead_somewhere() -> None:
