@@ -2,6 +2,7 @@
 # virtual environment for each Python on this machine, and the npm packages.
 
 VERSIONS := $(shell tools/find-pythons | cut -d' ' -f1)
+OLDEST := $(firstword $(VERSIONS))
 NEWEST := $(lastword $(VERSIONS))
 SOURCES := $(shell find csrc procwire -name '*.py' -o -name '*.py[xid]' -o -name '*.pxd' -o -name '*.h') \
 	pyproject.toml setup.py MANIFEST.in README.md
@@ -60,7 +61,7 @@ clean:
 
 # ---- benchmarks: see benchmarks/README.md ------------------------------------------------------
 
-.PHONY: bench bench-node
+.PHONY: bench bench-node bench-asv bench-instructions
 
 # Half an hour on a quiet machine; BENCH_ARGS=--quick for a smoke run.
 bench: build/venv-$(NEWEST)/ready
@@ -77,4 +78,18 @@ build/venv-bench-node/ready: benchmarks/node/requirements.txt dist/sdist
 
 benchmarks/node/node_modules/.package-lock.json: benchmarks/node/package-lock.json
 	npm ci --prefix benchmarks/node --no-audit --no-fund --loglevel=error
+	touch $@
+
+# Fails when a request costs 5 % more instructions than was recorded; needs valgrind.
+bench-instructions: build/venv-$(OLDEST)/ready
+	build/venv-$(OLDEST)/bin/python benchmarks/instructions.py $(INSTRUCTIONS_ARGS)
+
+# The newest commit; BENCH_ARGS="NAME..OTHER" for a range of them.
+bench-asv: build/venv-asv/ready
+	build/venv-asv/bin/asv --config benchmarks/asv.conf.json machine --yes
+	build/venv-asv/bin/asv --config benchmarks/asv.conf.json run --show-stderr $(or $(BENCH_ARGS),--quick HEAD^!)
+
+build/venv-asv/ready:
+	$(shell tools/find-pythons $(NEWEST)) -m venv --clear build/venv-asv
+	build/venv-asv/bin/pip install --quiet 'asv>=0.6.4,<0.7' virtualenv
 	touch $@

@@ -4,6 +4,8 @@
 # A handler that returns without waiting leaves nothing behind: no task, no context object, no
 # entry in a table.  Those are made when a handler asks for its context, or suspends.
 
+from cpython.dict cimport PyDict_Size
+from cpython.set cimport PySet_GET_SIZE
 from libc.stdint cimport uint32_t
 
 
@@ -141,14 +143,17 @@ cdef class WorkerConnection(Connection):
 
     async def wait_idle(self, seconds):
         """Wait until every handler has ended, for `seconds` at most."""
-        if self.pending:
+        if self.under_way():
             self.idle = self.loop.create_future()
             await asyncio.wait([self.idle], timeout=seconds)
 
     @property
     def pending(self):
         """How many handlers have not ended."""
-        return len(self.in_flight) + len(self.answered)
+        return self.under_way()
+
+    cdef Py_ssize_t under_way(self) noexcept:
+        return PyDict_Size(self.in_flight) + PySet_GET_SIZE(self.answered)
 
     # ---- requests --------------------------------------------------------------------------
 
@@ -175,7 +180,7 @@ cdef class WorkerConnection(Connection):
         if ((self.in_flight and request_id in self.in_flight)
                 or (self.waiting_by_id and request_id in self.waiting_by_id)):
             raise ProtocolError(f"request id {request_id} is in flight already")
-        if self.waiting or self.pending >= self.max_concurrency:
+        if self.waiting or self.under_way() >= self.max_concurrency:
             return self.wait(method, request_id)
         return self.begin(method, request_id, None)
 
@@ -196,7 +201,7 @@ cdef class WorkerConnection(Connection):
     cdef int before_frames(self) except -1:
         """Begin what has waited longest, as far as there is room."""
         cdef Waiting waiting
-        while (self.waiting and self.pending < self.max_concurrency
+        while (self.waiting and self.under_way() < self.max_concurrency
                and not self.holds & ~HOLD_CONCURRENCY and not self.closed):
             waiting = self.waiting.popleft()
             self.waiting_size -= len(waiting.payload) + WAITING_OVERHEAD
@@ -317,7 +322,7 @@ cdef class WorkerConnection(Connection):
             if self.waiting and not self.waiting_scheduled:
                 self.waiting_scheduled = True
                 self.loop.call_soon(self.process_waiting)
-            if self.idle is not None and not self.pending and not self.idle.done():
+            if self.idle is not None and not self.under_way() and not self.idle.done():
                 self.idle.set_result(None)
         return 0
 
