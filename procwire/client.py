@@ -199,6 +199,8 @@ class Client(Registrations):
                 max_concurrency=self._max_concurrency,
             )
             self._strangers.add(connection)
+            if self._closing is not None:
+                connection.abort()
             return connection
 
         control = ControlChannel(stdio.take(), self._control_message)
@@ -354,6 +356,10 @@ class Client(Registrations):
         for stranger in list(self._strangers):
             stranger.abort()
         try:
+            # One that has just been accepted gets its transport in a turn of the loop to come.
+            for turn in range(10):
+                if turn < 3 or self._strangers:
+                    await asyncio.sleep(0)
             if connection is not None:
                 connection.cancel_handlers()
                 await connection.wait_idle(SHUTDOWN_GRACE)

@@ -21,6 +21,8 @@ cdef class Connection:
     cdef bint in_batch
     cdef bint flush_scheduled
     cdef readonly bint closed
+    # abort() came before the transport did.
+    cdef bint rejected
     # collections.deque of futures: writers that wait for the transport, first come first served.
     cdef object waiting_writers
 

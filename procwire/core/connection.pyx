@@ -39,7 +39,10 @@ cdef class Connection:
         self.transport = transport
         self.writer.transport = transport
         transport.set_write_buffer_limits(high=HIGH_WATER_MARK)
-        self.opened()
+        if self.rejected:
+            transport.abort()
+        else:
+            self.opened()
 
     def get_buffer(self, sizehint):
         return self.reader.get_buffer()
@@ -187,6 +190,8 @@ cdef class Connection:
         """Close now."""
         if self.transport is not None:
             self.transport.abort()
+        else:
+            self.rejected = True
 
     # ---- what a role adds ------------------------------------------------------------------
 
