@@ -360,6 +360,7 @@ class Client(Registrations):
             for turn in range(10):
                 if turn < 3 or self._strangers:
                     await asyncio.sleep(0)
+            connection = connection or self._connection
             if connection is not None:
                 connection.cancel_handlers()
                 await connection.wait_idle(SHUTDOWN_GRACE)
