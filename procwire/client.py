@@ -351,6 +351,8 @@ class Client(Registrations):
     async def _close(self, connection: WorkerConnection | None) -> None:
         """The one way out."""
         assert self._closed is not None
+        assert self._loop is not None
+        deadline = self._loop.time() + SHUTDOWN_GRACE
         if self._listener is not None:
             self._listener.close()
         for stranger in list(self._strangers):
@@ -363,8 +365,8 @@ class Client(Registrations):
             connection = connection or self._connection
             if connection is not None:
                 connection.cancel_handlers()
-                await connection.wait_idle(SHUTDOWN_GRACE)
-                connection.close()
+                await connection.wait_idle(deadline - self._loop.time())
+                await connection.close(max(0.0, deadline - self._loop.time()))
         finally:
             if self._threads is not None:
                 self._threads.close()

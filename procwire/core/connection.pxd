@@ -20,7 +20,10 @@ cdef class Connection:
     # Frames are being dispatched: what they write is flushed at the end of the batch.
     cdef bint in_batch
     cdef bint flush_scheduled
+    # Nothing is read or written any more: close() has begun, or the transport has ended.
     cdef readonly bint closed
+    # asyncio.Future, made by close(): the transport has ended.
+    cdef object ended
     # abort() came before the transport did.
     cdef bint rejected
     # collections.deque of futures: writers that wait for the transport, first come first served.
@@ -31,6 +34,8 @@ cdef class Connection:
     cdef int process(self) except -1
     cdef int watch_output(self) except -1
     cdef int wrote(self) except -1
+    cdef int close_when_sent(self) except -1
+    cdef int fail_waiting_writers(self) except -1
 
     # What a role adds.
     cdef int opened(self) except -1

@@ -9,6 +9,7 @@
 # It knows no roles: what a frame means is up to a subclass.
 
 
+import asyncio
 from collections import deque
 
 from procwire.errors import NotConnectedError, ProtocolError
@@ -60,10 +61,9 @@ cdef class Connection:
         self.closed = True
         self.transport = None
         self.writer.close()
-        while self.waiting_writers:
-            future = self.waiting_writers.popleft()
-            if not future.done():
-                future.set_exception(NotConnectedError("the connection was lost"))
+        self.fail_waiting_writers()
+        if self.ended is not None:
+            self.ended.set_result(None)
         self.lost(error)
 
     def pause_writing(self):
@@ -71,6 +71,7 @@ cdef class Connection:
 
     def resume_writing(self):
         self.writer.resume()
+        self.close_when_sent()
         if not self.writer.paused:
             self.release(HOLD_OUTPUT)
             # Two turns later, when what is readable has been read: a fast writer would otherwise
@@ -180,11 +181,31 @@ cdef class Connection:
 
     # ---- closing ---------------------------------------------------------------------------
 
-    def close(self):
-        """Close once what has been written is sent."""
-        if self.transport is not None:
-            self.writer.flush()
+    async def close(self, seconds):
+        """Send what has been written, then close; return when the transport has ended.
+
+        What the peer has not taken after `seconds` is dropped.
+        """
+        if self.transport is None:
+            self.rejected = True
+            return
+        self.ended = self.loop.create_future()
+        self.closed = True
+        self.fail_waiting_writers()
+        self.writer.flush()
+        self.close_when_sent()
+        try:
+            await asyncio.wait([self.ended], timeout=seconds)
+        finally:
+            self.abort()
+        await self.ended
+
+    cdef int close_when_sent(self) except -1:
+        """Close the transport as soon as it has everything; it sends its own buffer first."""
+        if self.ended is not None and self.transport is not None and self.writer.handed_over():
+            self.writer.close()
             self.transport.close()
+        return 0
 
     def abort(self):
         """Close now."""
@@ -192,6 +213,13 @@ cdef class Connection:
             self.transport.abort()
         else:
             self.rejected = True
+
+    cdef int fail_waiting_writers(self) except -1:
+        while self.waiting_writers:
+            future = self.waiting_writers.popleft()
+            if not future.done():
+                future.set_exception(NotConnectedError("the connection was lost"))
+        return 0
 
     # ---- what a role adds ------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ cdef class FrameWriter:
                                object payload) except -1
     cdef int flush(self) except -1
     cdef Py_ssize_t unsent(self) except -1
+    cdef bint handed_over(self) noexcept
     cdef int pause(self) except -1
     cdef int resume(self) except -1
     cdef int close(self) except -1

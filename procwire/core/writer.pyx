@@ -42,6 +42,10 @@ cdef class FrameWriter:
             size += self.transport.get_write_buffer_size()
         return size
 
+    cdef bint handed_over(self) noexcept:
+        """Whether the transport has all that has been written."""
+        return not self._used and not self._backlog
+
     cdef int write_frame(self, int method_id, int flags, uint32_t request_id,
                          const char *payload, Py_ssize_t length) except -1:
         """Append a frame, copying its payload."""

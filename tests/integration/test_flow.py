@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import signal
 import socket
 import threading
 import time
@@ -248,3 +250,31 @@ def test_the_same_id_twice_at_once(parent: Parent) -> None:
         pass
     assert parent.wait() == 0
     assert "request id 5 is in flight already" in parent.stderr_at_end()
+
+
+@pytest.mark.parametrize("end", ["$shutdown", "SIGTERM"])
+def test_what_has_been_answered_is_still_sent(parent: Parent, end: str) -> None:
+    payload = random.Random(1).randbytes(3 * MIB)
+    for number in (1, 2, 3):
+        parent.send_frame("echo", number, payload)
+    wait_until(lambda: stands_still(parent), "the answers wait")
+    if end == "$shutdown":
+        parent.control_message(end)
+    else:
+        parent.kill(signal.SIGTERM)
+    for number in (1, 2, 3):
+        assert parent.receive() == (parent.method_id("echo"), RESULT, number, payload)
+    assert parent.at_end()
+    assert parent.wait() == 0
+    assert "Traceback" not in parent.stderr_at_end()
+
+
+def test_a_parent_that_takes_nothing_does_not_delay_the_end(parent: Parent) -> None:
+    parent.send_frame("echo", 1, bytes(3 * MIB))
+    wait_until(lambda: stands_still(parent), "the answer waits")
+    began = time.monotonic()
+    parent.control_message("$shutdown")
+    assert parent.wait() == 0
+    # The parent kills after five seconds.
+    assert time.monotonic() - began < 5
+    assert "did not end in time" not in parent.stderr_at_end()

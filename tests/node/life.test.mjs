@@ -171,9 +171,17 @@ describe("$shutdown", () => {
     assert.ok(performance.now() - begun < 2000);
   });
 
-  test("so does one that has never been called", async (t) => {
-    const worker = await start(t);
-    await worker.stop();
+  test("so do workers that have never been called", async (t) => {
+    for (let i = 0; i < 3; i++) {
+      const workers = [1, 2, 3, 4].map(() => new Worker("life.py", { methods: METHODS }));
+      // Not stop(), which reads the log as well: asyncio itself forgets a connection that it is
+      // about to accept when the listener closes, and a ResourceWarning says so.
+      const shutDown = () => Promise.all(workers.map(({ manager }) => manager.shutdown()));
+      t.after(shutDown);
+      await Promise.all(workers.map((worker) => worker.start()));
+      await shutDown();
+      for (const { manager } of workers) assert.deepEqual(await manager.exited, [0, null]);
+    }
   });
 
   test("handlers clean up first", async (t) => {
