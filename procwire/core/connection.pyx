@@ -18,6 +18,8 @@ from procwire.errors import NotConnectedError, ProtocolError
 # requests do not stop the reading.
 HIGH_WATER_MARK = 1024 * 1024
 cdef Py_ssize_t OUTPUT_LIMIT = 8 * 1024 * 1024
+# Seconds without a byte taken after which a closing connection gives its peer up.
+cdef double CLOSING_STALL = 1.0
 
 
 cdef class Connection:
@@ -184,7 +186,8 @@ cdef class Connection:
     async def close(self, seconds):
         """Send what has been written, then close; return when the transport has ended.
 
-        What the peer has not taken after `seconds` is dropped.
+        What the peer has not taken after `seconds` is dropped, and earlier when it takes nothing
+        at all.
         """
         if self.transport is None:
             self.rejected = True
@@ -194,8 +197,14 @@ cdef class Connection:
         self.fail_waiting_writers()
         self.writer.flush()
         self.close_when_sent()
+        end = self.loop.time() + seconds
         try:
-            await asyncio.wait([self.ended], timeout=seconds)
+            while not self.ended.done():
+                unsent = self.writer.unsent()
+                left = end - self.loop.time()
+                await asyncio.wait([self.ended], timeout=min(left, CLOSING_STALL))
+                if left <= CLOSING_STALL or self.writer.unsent() >= unsent:
+                    break
         finally:
             self.abort()
         await self.ended
@@ -203,7 +212,6 @@ cdef class Connection:
     cdef int close_when_sent(self) except -1:
         """Close the transport as soon as it has everything; it sends its own buffer first."""
         if self.ended is not None and self.transport is not None and self.writer.handed_over():
-            self.writer.close()
             self.transport.close()
         return 0
 
