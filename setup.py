@@ -13,6 +13,7 @@ else:
     COMPILE_ARGS = ["-O2", "-g0", "-fvisibility=hidden"]
     COMPILE_ARGS += ["-Wall", "-Wextra", "-Wno-unused-parameter"]
 
+HEADERS = sorted(str(path) for path in Path("csrc").glob("*.h"))
 PARTS = sorted(str(path) for path in Path("procwire/core").glob("*.p[yx]*"))
 
 setup(
@@ -21,7 +22,7 @@ setup(
             "procwire._core",
             ["procwire/_core.pyx"],
             include_dirs=["csrc"],
-            depends=["csrc/procwire_header.h", *PARTS],
+            depends=[*HEADERS, *PARTS],
             extra_compile_args=COMPILE_ARGS,
         ),
         build_dir="build/cython",

@@ -15,6 +15,13 @@ cdef class Connection:
     cdef readonly FrameWriter writer
     # asyncio.Transport while the connection lives.
     cdef object transport
+    # Its socket, or -1 where frames can only go through the transport.
+    cdef int fd
+    # For how many batches nothing is waited for, and for how many it was after the last miss.
+    cdef int patience_pause
+    cdef int patience_penalty
+    # How many frames were dispatched since the loop or read_on() brought bytes.
+    cdef int batch_size
     # Reasons for not reading, as bits.  hold() and release() are the only ones to touch it.
     cdef int holds
     # Frames are being dispatched: what they write is flushed at the end of the batch.
@@ -32,13 +39,15 @@ cdef class Connection:
     cdef int hold(self, int reason) except -1
     cdef int release(self, int reason) except -1
     cdef int process(self) except -1
+    cdef int read_on(self) except -1
     cdef int watch_output(self) except -1
     cdef int wrote(self) except -1
-    cdef int close_when_sent(self) except -1
+    cdef int use_transport_only(self) noexcept
     cdef int fail_waiting_writers(self) except -1
 
     # What a role adds.
     cdef int opened(self) except -1
+    cdef bint quiet(self) noexcept
     cdef int before_frames(self) except -1
     cdef int frame_received(self) except -1
     cdef int batch_done(self) except -1

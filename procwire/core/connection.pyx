@@ -8,16 +8,29 @@
 #
 # It knows no roles: what a frame means is up to a subclass.
 
+from libc.stdint cimport int64_t
 
 import asyncio
 from collections import deque
 
 from procwire.errors import NotConnectedError, ProtocolError
 
-# Several times what one read brings, so that answers to one batch of small
-# requests do not stop the reading.
-HIGH_WATER_MARK = 1024 * 1024
+# One slice of a large payload fills the transport; the next ones go past it once it is empty.
+HIGH_WATER_MARK = 256 * 1024 - 1
 cdef Py_ssize_t OUTPUT_LIMIT = 8 * 1024 * 1024
+# What the socket is asked to hold of what is sent, so that a large answer leaves in one call.
+# The system may give less, and does where its administrator has set no more.
+cdef int SEND_BUFFER_SIZE = 1024 * 1024
+# A peer that sends its next request as soon as it has an answer is heard earlier by one who stays
+# and looks than by one who returns to the event loop.  Staying must not cost more than the turn of
+# the loop that it may save: hence the nanoseconds.
+cdef int64_t PATIENCE = 20_000
+# So often at a time: others on this loop want their turns.
+cdef int TURNS_SAVED = 8
+# After larger batches it pays to let the next one grow meanwhile.
+cdef int SMALL_BATCH = 4
+# With a slower peer it is tried ever more rarely, at last after so many batches.
+cdef int LONGEST_PENALTY = 64
 # Seconds without a byte taken after which a closing connection gives its peer up.
 cdef double CLOSING_STALL = 1.0
 
@@ -35,13 +48,18 @@ cdef class Connection:
         self.writer = FrameWriter(max_payload_size)
         self.waiting_writers = deque()
         self.closed = False
+        self.fd = -1
 
     # ---- asyncio.BufferedProtocol ----------------------------------------------------------
 
     def connection_made(self, transport):
         self.transport = transport
         self.writer.transport = transport
-        transport.set_write_buffer_limits(high=HIGH_WATER_MARK)
+        transport.set_write_buffer_limits(high=HIGH_WATER_MARK, low=0)
+        sock = transport.get_extra_info("socket")
+        if PROCWIRE_HAS_SOCKET_SHORTCUTS and sock is not None:
+            self.fd = self.writer.fd = sock.fileno()
+            procwire_set_send_buffer(self.fd, SEND_BUFFER_SIZE)
         if self.rejected:
             transport.abort()
         else:
@@ -53,6 +71,7 @@ cdef class Connection:
     def buffer_updated(self, nbytes):
         self.reader.buffer_updated(nbytes)
         self.process()
+        self.read_on()
 
     def eof_received(self):
         return False
@@ -62,6 +81,7 @@ cdef class Connection:
             error = ProtocolError("the connection ended inside a frame")
         self.closed = True
         self.transport = None
+        self.use_transport_only()
         self.writer.close()
         self.fail_waiting_writers()
         if self.ended is not None:
@@ -73,7 +93,9 @@ cdef class Connection:
 
     def resume_writing(self):
         self.writer.resume()
-        self.close_when_sent()
+        if self.ended is not None:
+            # Not from within: the transport of asyncio would report its end twice.
+            self.loop.call_soon(self.close_when_sent)
         if not self.writer.paused:
             self.release(HOLD_OUTPUT)
             # Two turns later, when what is readable has been read: a fast writer would otherwise
@@ -88,10 +110,12 @@ cdef class Connection:
             # A handler runs the loop from within: the outer call goes on where this one ends.
             return 0
         self.in_batch = True
+        self.batch_size = 0
         try:
             self.before_frames()
             while not self.holds and not self.closed and self.reader.next_frame():
                 self.frame_received()
+                self.batch_size += 1
                 if self.writer.paused:
                     self.watch_output()
         except ProtocolError as error:
@@ -101,6 +125,29 @@ cdef class Connection:
             self.batch_done()
             if not self.writer.paused:
                 self.writer.flush()
+        return 0
+
+    cdef int read_on(self) except -1:
+        """Read what comes next without a turn of the loop, a few times."""
+        cdef char *room
+        cdef Py_ssize_t size, got
+        for _ in range(TURNS_SAVED):
+            if (self.fd < 0 or self.holds or self.closed or self.in_batch
+                    or self.batch_size > SMALL_BATCH or not self.quiet()):
+                break
+            if self.patience_pause:
+                self.patience_pause -= 1
+                break
+            room = self.reader.room(&size)
+            with nogil:
+                got = procwire_receive_soon(self.fd, room, size, PATIENCE)
+            if not got:
+                self.patience_penalty = min(2 * self.patience_penalty + 1, LONGEST_PENALTY)
+                self.patience_pause = self.patience_penalty
+                break
+            self.patience_penalty = 0
+            self.reader.buffer_updated(got)
+            self.process()
         return 0
 
     cdef int watch_output(self) except -1:
@@ -209,14 +256,20 @@ cdef class Connection:
             self.abort()
         await self.ended
 
-    cdef int close_when_sent(self) except -1:
+    def close_when_sent(self):
         """Close the transport as soon as it has everything; it sends its own buffer first."""
-        if self.ended is not None and self.transport is not None and self.writer.handed_over():
+        if self.transport is not None and self.writer.handed_over():
+            self.use_transport_only()
             self.transport.close()
+
+    cdef int use_transport_only(self) noexcept:
+        """The transport is about to close the socket, whose number may be another's then."""
+        self.fd = self.writer.fd = -1
         return 0
 
     def abort(self):
         """Close now."""
+        self.use_transport_only()
         if self.transport is not None:
             self.transport.abort()
         else:
@@ -233,6 +286,10 @@ cdef class Connection:
 
     cdef int opened(self) except -1:
         return 0
+
+    cdef bint quiet(self) noexcept:
+        """Whether nothing of this connection waits for a turn of the loop."""
+        return not self.flush_scheduled and not self.writer.paused
 
     cdef int before_frames(self) except -1:
         return 0

@@ -198,6 +198,10 @@ cdef class WorkerConnection(Connection):
             self.hold(HOLD_CONCURRENCY)
         return 0
 
+    cdef bint quiet(self) noexcept:
+        return (Connection.quiet(self) and self.adopted and not self.under_way()
+                and not self.waiting)
+
     cdef int before_frames(self) except -1:
         """Begin what has waited longest, as far as there is room."""
         cdef Waiting waiting

@@ -32,6 +32,7 @@ cdef class FrameReader:
     cdef bint _poisoned
 
     cdef object get_buffer(self)
+    cdef char *room(self, Py_ssize_t *size) except NULL
     cdef int buffer_updated(self, Py_ssize_t nbytes) except -1
     cdef int next_frame(self) except -1
     cdef bytes take_payload(self)

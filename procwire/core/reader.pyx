@@ -26,7 +26,7 @@ cdef extern from "Python.h":
 
 # One read of the event loop.  A Unix socket gives about 208 KiB at a time by default.
 cdef Py_ssize_t READ_BUFFER_SIZE = 256 * 1024
-# What is reserved for a large payload before its bytes arrive; then it grows fourfold.
+# What is reserved for a large payload before its bytes arrive; then it grows sixteenfold.
 cdef Py_ssize_t FIRST_RESERVATION = 1024 * 1024
 # Below this much room behind the unread tail, the tail is moved to the front.
 cdef Py_ssize_t LEAST_ROOM = 64 * 1024
@@ -58,24 +58,28 @@ cdef class FrameReader:
 
     cdef object get_buffer(self):
         """Where the next received bytes go: a writable memoryview, never empty."""
-        cdef Py_ssize_t capacity
+        cdef Py_ssize_t size
+        cdef char *room = self.room(&size)
+        if room == self._data:
+            return self._view
+        # The view does not hold the memory, which must have one owner to be resized; loops may
+        # keep the view for longer, but write to it only before buffer_updated().
+        return PyMemoryView_FromMemory(room, size, PyBUF_WRITE)
+
+    cdef char *room(self, Py_ssize_t *size) except NULL:
+        """Where the next received bytes go, and how many of them; never none."""
         if self._body is not None and not self._in_body:
             self._grow_body()
-            capacity = PyBytes_GET_SIZE(self._body)
-            # The view does not hold the bytes object, which must have one owner to be resized;
-            # loops may keep the view for longer, but write to it only before buffer_updated().
-            return PyMemoryView_FromMemory(
-                PyBytes_AS_STRING(self._body) + self._body_filled,
-                capacity - self._body_filled, PyBUF_WRITE)
+            size[0] = PyBytes_GET_SIZE(self._body) - self._body_filled
+            return PyBytes_AS_STRING(self._body) + self._body_filled
         if self._start == self._end:
             self._start = self._end = 0
         elif READ_BUFFER_SIZE - self._end < LEAST_ROOM:
             memmove(self._data, self._data + self._start, self._end - self._start)
             self._end -= self._start
             self._start = 0
-        if self._end == 0:
-            return self._view
-        return self._view[self._end:]
+        size[0] = READ_BUFFER_SIZE - self._end
+        return self._data + self._end
 
     cdef int buffer_updated(self, Py_ssize_t nbytes) except -1:
         """`nbytes` have been written into what get_buffer() returned last."""
@@ -148,7 +152,7 @@ cdef class FrameReader:
         if self._body_filled < capacity:
             return 0
         # Memory is reserved as bytes arrive, never on the word of a header.
-        capacity = min(self._body_length, capacity * 4)
+        capacity = min(self._body_length, capacity * 16)
         body = <PyObject *>self._body
         Py_INCREF(self._body)
         self._body = None

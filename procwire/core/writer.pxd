@@ -8,6 +8,10 @@ cdef class FrameWriter:
     cdef uint32_t max_payload_size
     # asyncio.WriteTransport, or None before and after the connection.
     cdef object transport
+    # The transport's socket, or -1: what it takes at once needs no transport.
+    cdef int fd
+    # The transport may hold bytes that the socket has not taken.
+    cdef bint _lent
     # The transport holds more than its high-water mark.
     cdef readonly bint paused
 
@@ -33,5 +37,7 @@ cdef class FrameWriter:
     cdef int _put_header(self, int method_id, int flags, uint32_t request_id, Py_ssize_t length,
                          Py_ssize_t room) except -1
     cdef object _too_large(self, Py_ssize_t length)
+    cdef int _pass_on(self, object view) except -1
+    cdef Py_ssize_t _send_now(self, const char *data, Py_ssize_t size) except -1
     cdef int _hand_over(self, object data) except -1
     cdef int _reserve(self, Py_ssize_t size) except -1

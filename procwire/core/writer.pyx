@@ -5,10 +5,11 @@
 #
 # Nothing here knows which side of the connection it is on.
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 
 from collections import deque
 
@@ -31,6 +32,7 @@ cdef class FrameWriter:
 
     def __cinit__(self, uint32_t max_payload_size=PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE):
         self.max_payload_size = max_payload_size
+        self.fd = -1
         self._backlog = deque()
 
     cdef Py_ssize_t unsent(self) except -1:
@@ -60,16 +62,13 @@ cdef class FrameWriter:
     cdef int write_large_frame(self, int method_id, int flags, uint32_t request_id,
                                object payload) except -1:
         """Append a frame without copying its payload, which nobody may change from now on."""
-        cdef Py_ssize_t offset, length
         view = memoryview(payload).cast("B")
-        length = len(view)
-        self._put_header(method_id, flags, request_id, length, 0)
+        self._put_header(method_id, flags, request_id, len(view), 0)
         self.flush()
-        for offset in range(0, length, SLICE_SIZE):
-            if self.paused or self._backlog:
-                self._backlog.append(view[offset:])
-                break
-            self._hand_over(view[offset:offset + SLICE_SIZE])
+        if self.paused or self._backlog:
+            self._backlog.append(view)
+        else:
+            self._pass_on(view)
         return 0
 
     cdef int _put_header(self, int method_id, int flags, uint32_t request_id, Py_ssize_t length,
@@ -90,8 +89,16 @@ cdef class FrameWriter:
     cdef int flush(self) except -1:
         """Give what has been gathered to the transport."""
         cdef object data
+        cdef Py_ssize_t sent
         if not self._used:
             return 0
+        sent = 0 if self._backlog else self._send_now(self._data, self._used)
+        if sent == self._used:
+            self._used = 0
+            return 0
+        if sent:
+            self._used -= sent
+            memmove(self._data, self._data + sent, self._used)
         if self._used <= SMALL_FLUSH and not self._backlog:
             data = PyBytes_FromStringAndSize(self._data, self._used)
             self._used = 0
@@ -118,11 +125,7 @@ cdef class FrameWriter:
         """The transport is below its low-water mark: give it what waits."""
         self.paused = False
         while self._backlog and not self.paused:
-            data = self._backlog.popleft()
-            if len(data) > SLICE_SIZE:
-                self._backlog.appendleft(data[SLICE_SIZE:])
-                data = data[:SLICE_SIZE]
-            self._hand_over(data)
+            self._pass_on(self._backlog.popleft())
         if not self.paused:
             self.flush()
         return 0
@@ -140,8 +143,37 @@ cdef class FrameWriter:
             f"the payload has {length} bytes, the limit is {self.max_payload_size} "
             "(max_payload_size)")
 
+    cdef int _pass_on(self, object view) except -1:
+        """Give a large payload to the socket and the transport; what is too much waits first."""
+        cdef Py_buffer buffer
+        cdef Py_ssize_t offset, length
+        PyObject_GetBuffer(view, &buffer, PyBUF_SIMPLE)
+        try:
+            length = buffer.len
+            offset = self._send_now(<const char *>buffer.buf, length)
+        finally:
+            PyBuffer_Release(&buffer)
+        while offset < length:
+            if self.paused:
+                self._backlog.appendleft(view[offset:])
+                break
+            self._hand_over(view[offset:offset + SLICE_SIZE])
+            offset += SLICE_SIZE
+        return 0
+
+    cdef Py_ssize_t _send_now(self, const char *data, Py_ssize_t size) except -1:
+        """Send past a transport that holds nothing; how many bytes the socket has taken."""
+        if self.fd < 0 or self.paused:
+            return 0
+        if self._lent:
+            if self.transport.get_write_buffer_size():
+                return 0
+            self._lent = False
+        return procwire_send(self.fd, data, size)
+
     cdef int _hand_over(self, object data) except -1:
         if self.transport is not None:
+            self._lent = True
             self.transport.write(data)
         return 0
 

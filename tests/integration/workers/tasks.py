@@ -23,6 +23,9 @@ thread_gate = threading.Event()
 
 @client.handle
 async def take_log(data: Any) -> list[str]:
+    # Callbacks of the tasks before run in the next turn of the loop, several batches may come
+    # in this one.
+    await asyncio.sleep(0)
     taken = log[:]
     log.clear()
     return taken
