@@ -12,7 +12,7 @@
 import asyncio
 from collections import deque
 
-from procwire.errors import NotConnectedError, ProtocolError
+from procwire.errors import BackpressureTimeoutError, NotConnectedError, ProtocolError
 
 # Several times what one read brings, so that answers to one batch of small
 # requests do not stop the reading.
@@ -20,6 +20,12 @@ HIGH_WATER_MARK = 1024 * 1024
 cdef Py_ssize_t OUTPUT_LIMIT = 8 * 1024 * 1024
 # Seconds without a byte taken after which a closing connection gives its peer up.
 cdef double CLOSING_STALL = 1.0
+# How often a peer is looked at within `backpressure_timeout`: it is given up that part late.
+cdef int STALL_LOOKS = 8
+
+
+def lost_error():
+    return NotConnectedError("the connection was lost")
 
 
 cdef class Connection:
@@ -29,11 +35,13 @@ cdef class Connection:
     have: a Python subclass adds it.
     """
 
-    def __init__(self, loop, *, max_payload_size=PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE):
+    def __init__(self, loop, *, max_payload_size=PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE,
+                 read_buffer_size=READ_BUFFER_SIZE, backpressure_timeout=None):
         self.loop = loop
-        self.reader = FrameReader(max_payload_size)
+        self.reader = FrameReader(max_payload_size, read_buffer_size)
         self.writer = FrameWriter(max_payload_size)
         self.waiting_writers = deque()
+        self.backpressure_timeout = backpressure_timeout or 0
         self.closed = False
 
     # ---- asyncio.BufferedProtocol ----------------------------------------------------------
@@ -63,7 +71,7 @@ cdef class Connection:
         self.closed = True
         self.transport = None
         self.writer.close()
-        self.fail_waiting_writers()
+        self.fail_waiting_writers(lost_error)
         if self.ended is not None:
             self.ended.set_result(None)
         self.lost(error)
@@ -153,14 +161,19 @@ cdef class Connection:
 
         Raises:
             NotConnectedError: the connection is gone.
+            BackpressureTimeoutError: the peer has taken nothing for `backpressure_timeout`.
         """
         while True:
             if self.closed:
-                raise NotConnectedError("the connection was lost")
+                raise lost_error()
             if not self.writer.paused:
                 return
             future = self.loop.create_future()
             self.waiting_writers.append(future)
+            if self.backpressure_timeout and self.stall_timer is None:
+                self.taken = self.writer.taken()
+                self.stalled_since = self.loop.time()
+                self.watch_stall()
             try:
                 await future
             except BaseException:
@@ -168,6 +181,31 @@ cdef class Connection:
                 if future.done() and not future.cancelled():
                     self.wake_writer()
                 raise
+
+    cdef int watch_stall(self) except -1:
+        self.stall_timer = self.loop.call_later(
+            self.backpressure_timeout / STALL_LOOKS, self.look_for_stall)
+        return 0
+
+    def look_for_stall(self):
+        """Give the peer up for those who wait, if it has taken nothing for too long."""
+        cdef uint64_t taken
+        cdef double now = self.loop.time()
+        self.stall_timer = None
+        if self.closed or not self.waiting_writers:
+            return
+        taken = self.writer.taken()
+        if taken != self.taken or not self.writer.paused:
+            self.taken = taken
+            self.stalled_since = now
+        elif now - self.stalled_since >= self.backpressure_timeout:
+            self.fail_waiting_writers(self.stall_error)
+            return
+        self.watch_stall()
+
+    def stall_error(self):
+        return BackpressureTimeoutError(
+            f"the parent has taken nothing for {self.backpressure_timeout:g} s")
 
     def wake_writer(self):
         """Let one writer go on; the next one follows if there is room left behind it."""
@@ -194,7 +232,7 @@ cdef class Connection:
             return
         self.ended = self.loop.create_future()
         self.closed = True
-        self.fail_waiting_writers()
+        self.fail_waiting_writers(lost_error)
         self.writer.flush()
         self.close_when_sent()
         end = self.loop.time() + seconds
@@ -222,11 +260,14 @@ cdef class Connection:
         else:
             self.rejected = True
 
-    cdef int fail_waiting_writers(self) except -1:
+    cdef int fail_waiting_writers(self, object make_error) except -1:
+        if self.stall_timer is not None:
+            self.stall_timer.cancel()
+            self.stall_timer = None
         while self.waiting_writers:
             future = self.waiting_writers.popleft()
             if not future.done():
-                future.set_exception(NotConnectedError("the connection was lost"))
+                future.set_exception(make_error())
         return 0
 
     # ---- what a role adds ------------------------------------------------------------------

@@ -1,6 +1,6 @@
 # The frame writer: frames in, bytes for the transport out.
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 
 cdef class FrameWriter:
@@ -8,6 +8,8 @@ cdef class FrameWriter:
     cdef uint32_t max_payload_size
     # asyncio.WriteTransport, or None before and after the connection.
     cdef object transport
+    # Bytes that the transport has been given since the beginning.
+    cdef uint64_t handed
     # The transport holds more than its high-water mark.
     cdef readonly bint paused
 
@@ -26,6 +28,7 @@ cdef class FrameWriter:
                                object payload) except -1
     cdef int flush(self) except -1
     cdef Py_ssize_t unsent(self) except -1
+    cdef uint64_t taken(self) except? 0
     cdef bint handed_over(self) noexcept
     cdef int pause(self) except -1
     cdef int resume(self) except -1

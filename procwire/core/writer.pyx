@@ -42,6 +42,10 @@ cdef class FrameWriter:
             size += self.transport.get_write_buffer_size()
         return size
 
+    cdef uint64_t taken(self) except? 0:
+        """Bytes that the socket has taken since the beginning."""
+        return self.handed - <uint64_t>self.transport.get_write_buffer_size()
+
     cdef bint handed_over(self) noexcept:
         """Whether the transport has all that has been written."""
         return not self._used and not self._backlog
@@ -142,6 +146,7 @@ cdef class FrameWriter:
 
     cdef int _hand_over(self, object data) except -1:
         if self.transport is not None:
+            self.handed += len(data)
             self.transport.write(data)
         return 0
 
