@@ -226,7 +226,7 @@ class Client(Registrations):
 
         control = ControlChannel(stdio.take(), self._control_message)
         try:
-            self._listener = listen(loop, make_connection)
+            self._listener = listen(loop, make_connection, strangers.drop_oldest)
         except BaseException:
             self._threads.close()
             self._closed.set()

@@ -18,8 +18,9 @@ __all__ = ["MAX_PATH_SIZE", "UnixListener", "listen"]
 MAX_PATH_SIZE = 103
 """Bytes of a Unix socket's path: 107 fit on Linux, 103 on macOS."""
 
-BACKLOG = 128
-"""Connections that the kernel keeps until they are accepted."""
+BACKLOG = 4096
+"""Connections that the kernel keeps until they are accepted, if its own limit is not lower. A
+parent whose connection does not fit in fails at once."""
 ACCEPTS_PER_TURN = 8
 """Connections accepted before others have the event loop. What has connected and sent its token
 is read some four turns later, while as many again are accepted in each: far fewer than may wait,
@@ -49,12 +50,20 @@ class UnixListener:
         self._directory = directory
         self._socket: socket.socket | None = None
         self._inode: tuple[int, int] | None = None
+        # While there is no descriptor for a further connection; it is said once.
         self._pause: asyncio.TimerHandle | None = None
+        self._exhausted = False
         self._opening: set[asyncio.Task[None]] = set()
 
-    def start(self, make_protocol: Callable[[], asyncio.BaseProtocol]) -> None:
-        """Bind and listen; each connection of this user or of root gets a protocol of its own."""
+    def start(
+        self, make_protocol: Callable[[], asyncio.BaseProtocol], make_room: Callable[[], object]
+    ) -> None:
+        """Bind and listen; each connection of this user or of root gets a protocol of its own.
+
+        ``make_room`` is called when there is no descriptor for one.
+        """
         self._make_protocol = make_protocol
+        self._make_room = make_room
         sock = self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
@@ -80,9 +89,7 @@ class UnixListener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                _logger.warning("no connection can be accepted for the moment: %s", error)
-                self._loop.remove_reader(self._socket)
-                self._pause = self._loop.call_later(ACCEPT_PAUSE, self._accept_again)
+                self._wait_for_room(error)
                 return
             reason = refusal(accepted)
             if reason is not None:
@@ -93,6 +100,15 @@ class UnixListener:
             opening = self._loop.create_task(self._open(accepted, self._make_protocol()))
             self._opening.add(opening)
             opening.add_done_callback(self._opening.discard)
+
+    def _wait_for_room(self, error: OSError) -> None:
+        if not self._exhausted:
+            self._exhausted = True
+            _logger.warning("no connection can be accepted for the moment: %s", error)
+        self._make_room()
+        assert self._socket is not None
+        self._loop.remove_reader(self._socket)
+        self._pause = self._loop.call_later(ACCEPT_PAUSE, self._accept_again)
 
     def _accept_again(self) -> None:
         self._pause = None
@@ -126,7 +142,9 @@ class UnixListener:
 
 
 def listen(
-    loop: asyncio.AbstractEventLoop, make_protocol: Callable[[], asyncio.BaseProtocol]
+    loop: asyncio.AbstractEventLoop,
+    make_protocol: Callable[[], asyncio.BaseProtocol],
+    make_room: Callable[[], object],
 ) -> UnixListener:
     """Listen in the first directory that is private, writable and short enough.
 
@@ -137,7 +155,7 @@ def listen(
     for base in _candidates():
         try:
             listener = UnixListener(loop, *_make_path(base))
-            listener.start(make_protocol)
+            listener.start(make_protocol, make_room)
         except OSError as error:
             refused.append(f"{base} ({error.strerror or error})")
         else:

@@ -34,10 +34,15 @@ class Strangers:
     def admit(self, connection: WorkerConnection) -> None:
         """Let a connection wait, in the place of the oldest if there is no other."""
         if len(self._waiting) == MAX_STRANGERS:
-            oldest = next(iter(self._waiting))
+            self.drop_oldest()
+        self._waiting[connection] = self._loop.call_later(PATIENCE, self._give_up, connection)
+
+    def drop_oldest(self) -> None:
+        """Close the one that has been silent for longest, if there is one."""
+        oldest = next(iter(self._waiting), None)
+        if oldest is not None:
             self.discard(oldest)
             oldest.abort()
-        self._waiting[connection] = self._loop.call_later(PATIENCE, self._give_up, connection)
 
     def discard(self, connection: WorkerConnection) -> None:
         """It is the parent's, or it has ended."""
