@@ -126,9 +126,9 @@ def test_a_stranger_has_two_seconds(parent: Parent, behaviour: object) -> None:
     assert "it has not proved the token in 2 s" in parent.stderr()
     is_served(parent)
     # The time that a stranger has is no limit for the parent.
+    assert parent.socket is not None
+    parent.socket.settimeout(PATIENCE + 0.5)
     with pytest.raises(TimeoutError):
-        assert parent.socket is not None
-        parent.socket.settimeout(PATIENCE + 0.5)
         parent.socket.recv(1)
     assert parent.call("echo", "still in") == "still in"
 
