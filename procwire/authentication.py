@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import NoReturn
 
+from procwire._core import wipe_variable
+
 __all__ = ["MAX_TOKEN_SIZE", "TOKEN_VARIABLE", "Token", "take_token"]
 
 TOKEN_VARIABLE = "PROCWIRE_TOKEN"
@@ -52,7 +54,9 @@ def take_token(given: str | None) -> Token | None:
         ValueError: it is empty, too long, or not to be written as UTF-8.
     """
     global _inherited
-    text = os.environ.pop(TOKEN_VARIABLE, None)
+    text = os.environ.get(TOKEN_VARIABLE)
+    wipe_variable(TOKEN_VARIABLE.encode())
+    os.environ.pop(TOKEN_VARIABLE, None)
     if text:
         _inherited = _make(os.fsencode(text))
     if given is None:

@@ -321,6 +321,10 @@ def test_the_token_is_nowhere(loop_name: str) -> None:
         assert parent.call("environment", "PROCWIRE_TOKEN", 2) is None
         assert TOKEN not in parent.call("child_environment", None, 3)
         assert TOKEN not in parent.call("everything", None, 4)
+        if sys.platform == "linux":
+            environment_block = Path(f"/proc/{parent.process.pid}/environ").read_bytes()
+            assert b"PROCWIRE_TOKEN=" in environment_block
+            assert TOKEN.encode() not in environment_block
         parent.request("fail", 5, None)
         assert TOKEN not in str(parent.receive_value())
         parent.control_message("$shutdown")
