@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, final
 
 from typing_extensions import Buffer
 
+from procwire.authentication import Token
 from procwire.client import Client
 from procwire.codecs import Codec
 from procwire.threads import Threads
@@ -22,6 +23,7 @@ METHOD_ID_AUTH: int
 METHOD_ID_ABORT: int
 DEFAULT_MAX_PAYLOAD_SIZE: int
 MAX_PAYLOAD_SIZE: int
+STRANGER_PAYLOAD_LIMIT: int
 
 class Header(NamedTuple):
     method_id: int
@@ -35,12 +37,13 @@ class Frame(NamedTuple):
     request_id: int
     payload: bytes
 
+def wipe_variable(name: bytes) -> None: ...
 def pack_header(method_id: int, flags: int, request_id: int, payload_length: int) -> bytes: ...
 def unpack_header(data: Buffer) -> Header: ...
 
 class FrameReader:
     max_payload_size: int
-    def __init__(self, max_payload_size: int = ...) -> None: ...
+    def __init__(self, max_payload_size: int = ..., buffer_size: int = ...) -> None: ...
     @property
     def at_boundary(self) -> bool: ...
     def feed(self, data: Buffer) -> list[Frame]: ...
@@ -102,9 +105,11 @@ class WorkerConnection(Connection):
         methods: Sequence[Method | None],
         threads: Threads,
         *,
-        token: bytes | None,
+        token: Token | None,
         max_payload_size: int,
         max_concurrency: int,
+        max_in_flight_bytes: int,
+        backpressure_timeout: float | None,
     ) -> None: ...
     @property
     def pending(self) -> int: ...

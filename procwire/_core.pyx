@@ -4,6 +4,7 @@
 # the dispatch to a codec and to the handler, which runs in a task and answers through its
 # context; codec and writer take it back to the socket.
 
+include "core/environment.pyx"
 include "core/header.pyx"
 include "core/reader.pyx"
 include "core/writer.pyx"

@@ -7,6 +7,7 @@ import contextvars
 import importlib
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from typing import Any, Literal, Self
 
 from procwire import startup, stdio
 from procwire._core import DEFAULT_MAX_PAYLOAD_SIZE, MAX_PAYLOAD_SIZE, WorkerConnection
+from procwire.authentication import take_token
 from procwire.codecs import Codec
 from procwire.control import ControlChannel
 from procwire.errors import (
@@ -25,6 +27,7 @@ from procwire.errors import (
 )
 from procwire.listener import UnixListener, listen
 from procwire.registrations import Registrations
+from procwire.strangers import Strangers
 from procwire.threads import Threads
 
 __all__ = ["Client"]
@@ -33,12 +36,12 @@ LoopName = Literal["auto", "asyncio", "uvloop"]
 
 _logger = logging.getLogger("procwire")
 
-TOKEN_VARIABLE = "PROCWIRE_TOKEN"
 SHUTDOWN_GRACE = 4.0
 """Seconds that handlers have for their clean-up; the parent kills after 5."""
 EXIT_DEADLINE = SHUTDOWN_GRACE + 0.4
 """Seconds after which the process ends, whatever keeps it: the last chance to end with status 0."""
 DEFAULT_MAX_CONCURRENCY = 1024
+DEFAULT_MAX_IN_FLIGHT_BYTES = 16 * 1024 * 1024
 
 
 class _Protocol(WorkerConnection, asyncio.BufferedProtocol):
@@ -67,9 +70,16 @@ class Client(Registrations):
             declares more loses the connection; an answer with more is an error to the caller.
         max_concurrency: How many handlers may be under way. At the limit no more requests are
             read until one ends; none is ever dropped.
+        max_in_flight_bytes: How many bytes the payloads of the requests may have whose handlers
+            are under way. At the limit it is as with ``max_concurrency``; a single request is
+            let through whatever its size.
         max_threads: How many threads run plain functions; as many as
             :class:`concurrent.futures.ThreadPoolExecutor` thinks right when ``None``.
-        auth_token: What the parent must prove to know. The parent's own, from
+        backpressure_timeout: Seconds for which the parent may take nothing of what a handler
+            sends. A handler that waits for it then gets a :class:`BackpressureTimeoutError`
+            where it waits; one that yields its chunks is closed. A parent that reads, however
+            slowly, is never given up. ``None`` waits for ever.
+        auth_token: What the parent must prove to know, 32 KiB at most. The parent's own, from
             ``PROCWIRE_TOKEN``, when ``None``.
     """
 
@@ -79,7 +89,9 @@ class Client(Registrations):
         default_codec: Codec | str = "msgpack",
         max_payload_size: int = DEFAULT_MAX_PAYLOAD_SIZE,
         max_concurrency: int = DEFAULT_MAX_CONCURRENCY,
+        max_in_flight_bytes: int = DEFAULT_MAX_IN_FLIGHT_BYTES,
         max_threads: int | None = None,
+        backpressure_timeout: float | None = None,
         auth_token: str | None = None,
     ) -> None:
         if not 1 <= max_payload_size <= MAX_PAYLOAD_SIZE:
@@ -88,15 +100,21 @@ class Client(Registrations):
             )
         if max_concurrency < 1:
             raise ValueError(f"max_concurrency is 1 at least, got {max_concurrency}")
+        if max_in_flight_bytes < 1:
+            raise ValueError(f"max_in_flight_bytes is 1 at least, got {max_in_flight_bytes}")
+        if backpressure_timeout is not None and not 0 < backpressure_timeout < math.inf:
+            raise ValueError(
+                f"backpressure_timeout is a number of seconds above 0, got {backpressure_timeout}"
+            )
         super().__init__(default_codec)
         self._event_ids: dict[str, int] = {}
         self._max_payload_size = max_payload_size
         self._max_concurrency = max_concurrency
+        self._max_in_flight_bytes = max_in_flight_bytes
         self._max_threads = max_threads
-        token = auth_token if auth_token is not None else os.environ.get(TOKEN_VARIABLE)
+        self._backpressure_timeout = backpressure_timeout
         # Handlers and child processes have no business with it.
-        os.environ.pop(TOKEN_VARIABLE, None)
-        self._token = token.encode() if token else None
+        self._token = take_token(auth_token)
 
         self._announced = False
         self._closing: asyncio.Task[None] | None = None
@@ -106,7 +124,7 @@ class Client(Registrations):
         self._listener: UnixListener | None = None
         self._threads: Threads | None = None
         # Connections that have not proved the token yet, and the parent's.
-        self._strangers: set[WorkerConnection] = set()
+        self._strangers: Strangers | None = None
         self._connection: WorkerConnection | None = None
         self._pong_scheduled = False
         # Set by run(): the process is this worker's, and ends when it has to.
@@ -185,6 +203,7 @@ class Client(Registrations):
         self._closed = asyncio.Event()
         threads = self._threads = Threads(loop, variables, self._max_threads)
         methods = [None, *self._make_methods()]
+        strangers = self._strangers = Strangers(loop)
         self._event_ids = {name: number for number, name in enumerate(self._events, 1)}
 
         def make_connection() -> _Protocol:
@@ -197,23 +216,21 @@ class Client(Registrations):
                 token=self._token,
                 max_payload_size=self._max_payload_size,
                 max_concurrency=self._max_concurrency,
+                max_in_flight_bytes=self._max_in_flight_bytes,
+                backpressure_timeout=self._backpressure_timeout,
             )
-            self._strangers.add(connection)
+            strangers.admit(connection)
             if self._closing is not None:
                 connection.abort()
             return connection
 
         control = ControlChannel(stdio.take(), self._control_message)
         try:
-            self._listener = await listen(make_connection)
+            self._listener = listen(loop, make_connection, strangers.drop_oldest)
         except BaseException:
             self._threads.close()
             self._closed.set()
             raise
-        if self._closing is not None:
-            # A signal came first: there is nothing to announce any more.
-            self._listener.close()
-            return
         self._control = control
         control.start()
         control.send_init(self._listener.address, self._schema())
@@ -274,6 +291,7 @@ class Client(Registrations):
         Raises:
             UnknownEventError: no event of that name is registered.
             NotConnectedError: there is no parent (any more).
+            BackpressureTimeoutError: the parent has not read for ``backpressure_timeout``.
             CodecError: the data cannot be encoded.
         """
         codec = self._events.get(name)
@@ -311,15 +329,16 @@ class Client(Registrations):
 
     def _adopted(self, connection: WorkerConnection) -> None:
         """The parent is there: nobody else is let in."""
+        assert self._strangers is not None
         self._strangers.discard(connection)
         self._connection = connection
         if self._listener is not None:
             self._listener.close()
-        for stranger in list(self._strangers):
-            stranger.abort()
+        self._strangers.abort_all()
 
     def _lost(self, connection: WorkerConnection, error: BaseException | None) -> None:
         if connection is not self._connection:
+            assert self._strangers is not None
             self._strangers.discard(connection)
             return
         self._connection = None
@@ -355,12 +374,12 @@ class Client(Registrations):
         deadline = self._loop.time() + SHUTDOWN_GRACE
         if self._listener is not None:
             self._listener.close()
-        for stranger in list(self._strangers):
-            stranger.abort()
+        assert self._strangers is not None
+        self._strangers.abort_all()
         try:
             # One that has just been accepted gets its transport in a turn of the loop to come.
             for turn in range(10):
-                if turn < 3 or self._strangers:
+                if turn < 3 or len(self._strangers):
                     await asyncio.sleep(0)
             connection = connection or self._connection
             if connection is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import stat
@@ -10,10 +11,24 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
 
+from procwire.credentials import refusal
+
 __all__ = ["MAX_PATH_SIZE", "UnixListener", "listen"]
 
 MAX_PATH_SIZE = 103
 """Bytes of a Unix socket's path: 107 fit on Linux, 103 on macOS."""
+
+BACKLOG = 4096
+"""Connections that the kernel keeps until they are accepted, if its own limit is not lower. A
+parent whose connection does not fit in fails at once."""
+ACCEPTS_PER_TURN = 8
+"""Connections accepted before others have the event loop. What has connected and sent its token
+is read some four turns later, while as many again are accepted in each: far fewer than may wait,
+so that no flood can push it out unheard."""
+ACCEPT_PAUSE = 0.1
+"""Seconds to accept nobody when there is no descriptor left."""
+
+_logger = logging.getLogger("procwire")
 
 _SOCKET_MODE = stat.S_IRUSR | stat.S_IWUSR
 _DIRECTORY_MODE = stat.S_IRWXU
@@ -26,16 +41,30 @@ class UnixListener:
         address: The socket's path, for the parent to connect to.
     """
 
-    def __init__(self, address: str, directory: str | None) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, address: str, directory: str | None
+    ) -> None:
+        self._loop = loop
         self.address = address
         # A directory made for this socket alone, to be removed with it.
         self._directory = directory
-        self._server: asyncio.AbstractServer | None = None
+        self._socket: socket.socket | None = None
         self._inode: tuple[int, int] | None = None
+        # While there is no descriptor for a further connection; it is said once.
+        self._pause: asyncio.TimerHandle | None = None
+        self._exhausted = False
+        self._opening: set[asyncio.Task[None]] = set()
 
-    async def start(self, protocol_factory: Callable[[], asyncio.BaseProtocol]) -> None:
-        """Bind and listen; each connection gets a protocol of its own."""
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    def start(
+        self, make_protocol: Callable[[], asyncio.BaseProtocol], make_room: Callable[[], object]
+    ) -> None:
+        """Bind and listen; each connection of this user or of root gets a protocol of its own.
+
+        ``make_room`` is called when there is no descriptor for one.
+        """
+        self._make_protocol = make_protocol
+        self._make_room = make_room
+        sock = self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
             sock.bind(self.address)
@@ -43,18 +72,65 @@ class UnixListener:
             os.chmod(self.address, _SOCKET_MODE)
             status = os.lstat(self.address)
             self._inode = status.st_dev, status.st_ino
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_unix_server(protocol_factory, sock=sock)
+            sock.listen(BACKLOG)
+            self._loop.add_reader(sock, self._accept)
         except BaseException:
-            sock.close()
             self.close()
             raise
 
+    def _accept(self) -> None:
+        # Not left to the loop's own server: asyncio's would read from whoever it is first, and
+        # go on by itself after it has been closed when descriptors ran out.
+        for _ in range(ACCEPTS_PER_TURN):
+            if self._socket is None:
+                return
+            try:
+                accepted, _address = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._wait_for_room(error)
+                return
+            reason = refusal(accepted)
+            if reason is not None:
+                _logger.warning("a stranger's connection is refused: %s", reason)
+                accepted.close()
+                continue
+            accepted.setblocking(False)
+            opening = self._loop.create_task(self._open(accepted, self._make_protocol()))
+            self._opening.add(opening)
+            opening.add_done_callback(self._opening.discard)
+
+    def _wait_for_room(self, error: OSError) -> None:
+        if not self._exhausted:
+            self._exhausted = True
+            _logger.warning("no connection can be accepted for the moment: %s", error)
+        self._make_room()
+        assert self._socket is not None
+        self._loop.remove_reader(self._socket)
+        self._pause = self._loop.call_later(ACCEPT_PAUSE, self._accept_again)
+
+    def _accept_again(self) -> None:
+        self._pause = None
+        if self._socket is not None:
+            self._loop.add_reader(self._socket, self._accept)
+
+    async def _open(self, accepted: socket.socket, protocol: asyncio.BaseProtocol) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: protocol, accepted)
+        except (OSError, RuntimeError):
+            # It ended before it had begun.
+            accepted.close()
+
     def close(self) -> None:
         """Stop listening and remove the socket, unless somebody has put another in its place."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
         with suppress(OSError):
             status = os.lstat(self.address)
             if self._inode == (status.st_dev, status.st_ino):
@@ -65,7 +141,11 @@ class UnixListener:
             self._directory = None
 
 
-async def listen(protocol_factory: Callable[[], asyncio.BaseProtocol]) -> UnixListener:
+def listen(
+    loop: asyncio.AbstractEventLoop,
+    make_protocol: Callable[[], asyncio.BaseProtocol],
+    make_room: Callable[[], object],
+) -> UnixListener:
     """Listen in the first directory that is private, writable and short enough.
 
     Raises:
@@ -74,8 +154,8 @@ async def listen(protocol_factory: Callable[[], asyncio.BaseProtocol]) -> UnixLi
     refused = []
     for base in _candidates():
         try:
-            listener = UnixListener(*_make_path(base))
-            await listener.start(protocol_factory)
+            listener = UnixListener(loop, *_make_path(base))
+            listener.start(make_protocol, make_room)
         except OSError as error:
             refused.append(f"{base} ({error.strerror or error})")
         else:

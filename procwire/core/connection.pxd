@@ -1,5 +1,7 @@
 # A connection: the frame reader and the frame writer on an asyncio transport.
 
+from libc.stdint cimport uint64_t
+
 
 cdef enum:
     # Why reading is held; it goes on when no reason is left.
@@ -35,6 +37,14 @@ cdef class Connection:
     cdef bint rejected
     # collections.deque of futures: writers that wait for the transport, first come first served.
     cdef object waiting_writers
+    # Seconds for which the peer may take nothing while writers wait; 0 for ever.
+    cdef double backpressure_timeout
+    # Bytes that the peer had taken when it was last looked at, and since when, on the loop's
+    # clock, it has taken no more.
+    cdef uint64_t taken
+    cdef double stalled_since
+    # asyncio.TimerHandle of the next look; None when nobody waits.
+    cdef object stall_timer
 
     cdef int hold(self, int reason) except -1
     cdef int release(self, int reason) except -1
@@ -43,7 +53,8 @@ cdef class Connection:
     cdef int watch_output(self) except -1
     cdef int wrote(self) except -1
     cdef int use_transport_only(self) noexcept
-    cdef int fail_waiting_writers(self) except -1
+    cdef int fail_waiting_writers(self, object make_error) except -1
+    cdef int watch_stall(self) except -1
 
     # What a role adds.
     cdef int opened(self) except -1

@@ -13,14 +13,14 @@ from libc.stdint cimport int64_t
 import asyncio
 from collections import deque
 
-from procwire.errors import NotConnectedError, ProtocolError
+from procwire.errors import BackpressureTimeoutError, NotConnectedError, ProtocolError
 
-# One slice of a large payload fills the transport; the next ones go past it once it is empty.
-HIGH_WATER_MARK = 256 * 1024 - 1
+# One slice of a large payload is more: the next ones go past the transport once it is empty.
+HIGH_WATER_MARK = 128 * 1024
 cdef Py_ssize_t OUTPUT_LIMIT = 8 * 1024 * 1024
 # What the socket is asked to hold of what is sent, so that a large answer leaves in one call.
 # The system may give less, and does where its administrator has set no more.
-cdef int SEND_BUFFER_SIZE = 1024 * 1024
+cdef int SEND_BUFFER_SIZE = 512 * 1024
 # A peer that sends its next request as soon as it has an answer is heard earlier by one who stays
 # and looks than by one who returns to the event loop.  Staying must not cost more than the turn of
 # the loop that it may save: hence the nanoseconds.
@@ -33,6 +33,12 @@ cdef int SMALL_BATCH = 4
 cdef int LONGEST_PENALTY = 64
 # Seconds without a byte taken after which a closing connection gives its peer up.
 cdef double CLOSING_STALL = 1.0
+# How often a peer is looked at within `backpressure_timeout`: it is given up that part late.
+cdef int STALL_LOOKS = 8
+
+
+def lost_error():
+    return NotConnectedError("the connection was lost")
 
 
 cdef class Connection:
@@ -42,11 +48,13 @@ cdef class Connection:
     have: a Python subclass adds it.
     """
 
-    def __init__(self, loop, *, max_payload_size=PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE):
+    def __init__(self, loop, *, max_payload_size=PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE,
+                 read_buffer_size=READ_BUFFER_SIZE, backpressure_timeout=None):
         self.loop = loop
-        self.reader = FrameReader(max_payload_size)
+        self.reader = FrameReader(max_payload_size, read_buffer_size)
         self.writer = FrameWriter(max_payload_size)
         self.waiting_writers = deque()
+        self.backpressure_timeout = backpressure_timeout or 0
         self.closed = False
         self.fd = -1
 
@@ -83,7 +91,7 @@ cdef class Connection:
         self.transport = None
         self.use_transport_only()
         self.writer.close()
-        self.fail_waiting_writers()
+        self.fail_waiting_writers(lost_error)
         if self.ended is not None:
             self.ended.set_result(None)
         self.lost(error)
@@ -200,14 +208,19 @@ cdef class Connection:
 
         Raises:
             NotConnectedError: the connection is gone.
+            BackpressureTimeoutError: the peer has taken nothing for `backpressure_timeout`.
         """
         while True:
             if self.closed:
-                raise NotConnectedError("the connection was lost")
+                raise lost_error()
             if not self.writer.paused:
                 return
             future = self.loop.create_future()
             self.waiting_writers.append(future)
+            if self.backpressure_timeout and self.stall_timer is None:
+                self.taken = self.writer.taken()
+                self.stalled_since = self.loop.time()
+                self.watch_stall()
             try:
                 await future
             except BaseException:
@@ -215,6 +228,31 @@ cdef class Connection:
                 if future.done() and not future.cancelled():
                     self.wake_writer()
                 raise
+
+    cdef int watch_stall(self) except -1:
+        self.stall_timer = self.loop.call_later(
+            self.backpressure_timeout / STALL_LOOKS, self.look_for_stall)
+        return 0
+
+    def look_for_stall(self):
+        """Give the peer up for those who wait, if it has taken nothing for too long."""
+        cdef uint64_t taken
+        cdef double now = self.loop.time()
+        self.stall_timer = None
+        if self.closed or not self.waiting_writers:
+            return
+        taken = self.writer.taken()
+        if taken != self.taken or not self.writer.paused:
+            self.taken = taken
+            self.stalled_since = now
+        elif now - self.stalled_since >= self.backpressure_timeout:
+            self.fail_waiting_writers(self.stall_error)
+            return
+        self.watch_stall()
+
+    def stall_error(self):
+        return BackpressureTimeoutError(
+            f"the parent has taken nothing for {self.backpressure_timeout:g} s")
 
     def wake_writer(self):
         """Let one writer go on; the next one follows if there is room left behind it."""
@@ -241,7 +279,7 @@ cdef class Connection:
             return
         self.ended = self.loop.create_future()
         self.closed = True
-        self.fail_waiting_writers()
+        self.fail_waiting_writers(lost_error)
         self.writer.flush()
         self.close_when_sent()
         end = self.loop.time() + seconds
@@ -275,11 +313,14 @@ cdef class Connection:
         else:
             self.rejected = True
 
-    cdef int fail_waiting_writers(self) except -1:
+    cdef int fail_waiting_writers(self, object make_error) except -1:
+        if self.stall_timer is not None:
+            self.stall_timer.cancel()
+            self.stall_timer = None
         while self.waiting_writers:
             future = self.waiting_writers.popleft()
             if not future.done():
-                future.set_exception(NotConnectedError("the connection was lost"))
+                future.set_exception(make_error())
         return 0
 
     # ---- what a role adds ------------------------------------------------------------------

@@ -19,6 +19,8 @@ cdef class Context(Owner):
     cdef readonly bint aborted
     # The connection has this context among those whose handlers have not ended.
     cdef bint registered
+    # Bytes of its payload, as long as it is there.
+    cdef Py_ssize_t request_size
     # asyncio.Task of the handler, or concurrent.futures.Future of a thread's.
     cdef object task
     cdef list abort_callbacks

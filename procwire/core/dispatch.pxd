@@ -45,15 +45,20 @@ cdef class WorkerConnection(Connection):
     # Told what happens to the connection: procwire.client.Client.
     cdef object client
     cdef Stage stage
-    # bytes: what a peer must send first; None when there is no authentication.
-    cdef bytes token
+    # procwire.authentication.Token: what a peer must prove first; None when nothing is asked.
+    cdef object token
     cdef bint adopted
     # Contexts whose handlers have not ended: those that owe an answer, by request id, and
     # those that do not (any more).
     cdef dict in_flight
     cdef set answered
     cdef Py_ssize_t max_concurrency
-    # collections.deque of Waiting: requests above that limit, in order; those that are owed an
+    # The payload of the request that begin() has seen last, and the sum of those of the requests
+    # whose contexts are above.
+    cdef Py_ssize_t request_size
+    cdef Py_ssize_t in_flight_bytes
+    cdef Py_ssize_t max_in_flight_bytes
+    # collections.deque of Waiting: requests above these limits, in order; those that are owed an
     # answer by request id, so that an abort finds them.
     cdef object waiting
     cdef dict waiting_by_id
@@ -65,6 +70,7 @@ cdef class WorkerConnection(Connection):
     cdef int authenticate(self) except -1
     cdef int adopt(self) except -1
     cdef Py_ssize_t under_way(self) noexcept
+    cdef bint is_full(self) noexcept
     cdef int begin(self, Method method, uint32_t request_id, bytes payload) except -1
     cdef int wait(self, Method method, uint32_t request_id) except -1
     cdef int start(self, Method method, uint32_t request_id, object data) except -1

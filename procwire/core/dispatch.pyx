@@ -24,8 +24,8 @@ FORMS = {
     "thread generator": FORM_THREAD_GENERATOR,
 }
 
-# What a stranger may declare before it has proved the token.
-cdef uint32_t MAX_TOKEN_SIZE = 256
+# What a stranger may declare before it has proved the token; more if the token itself is longer.
+STRANGER_PAYLOAD_LIMIT = 256
 
 # What requests may hold that wait for a handler to end; above it nothing is read any more.
 cdef Py_ssize_t WAITING_LIMIT = 4 * 1024 * 1024
@@ -61,12 +61,20 @@ cdef Codec as_codec(object codec):
     return codec if isinstance(codec, Codec) else ForeignCodec(codec)
 
 
+cdef uint32_t stranger_limit(object token) except 0:
+    return max(STRANGER_PAYLOAD_LIMIT, 0 if token is None else len(token))
+
+
 cdef class WorkerConnection(Connection):
     """A connection on which the parent calls this worker's methods."""
 
     def __init__(self, client, loop, variables, methods, threads, *, token, max_payload_size,
-                 max_concurrency):
-        Connection.__init__(self, loop, max_payload_size=max_payload_size)
+                 max_concurrency, max_in_flight_bytes, backpressure_timeout):
+        # A stranger's frame fits into the buffer, and nothing else does.
+        Connection.__init__(
+            self, loop, max_payload_size=max_payload_size,
+            read_buffer_size=PROCWIRE_HEADER_SIZE + stranger_limit(token),
+            backpressure_timeout=backpressure_timeout)
         self.client = client
         self.methods = methods
         self.threads = threads
@@ -75,6 +83,7 @@ cdef class WorkerConnection(Connection):
         self.in_flight = {}
         self.answered = set()
         self.max_concurrency = max_concurrency
+        self.max_in_flight_bytes = max_in_flight_bytes
         self.waiting = deque()
         self.waiting_by_id = {}
 
@@ -87,17 +96,14 @@ cdef class WorkerConnection(Connection):
         elif self.token is None:
             self.adopt()
         else:
-            self.reader.max_payload_size = max(MAX_TOKEN_SIZE, <uint32_t>len(self.token))
+            self.reader.max_payload_size = stranger_limit(self.token)
         return 0
 
     cdef int authenticate(self) except -1:
         """The first frame must prove the token; anything else ends the connection."""
-        # Imported for those who need it: it brings a cryptographic library along.
-        import hmac
-
         payload = self.reader.take_payload()
         if (self.reader.header.method_id != PROCWIRE_METHOD_AUTH
-                or not hmac.compare_digest(payload, self.token)):
+                or not self.token.matches(payload)):
             raise ProtocolError("the first frame does not prove the token")
         if self.client.connected:
             raise ProtocolError("another connection has been adopted")
@@ -108,6 +114,7 @@ cdef class WorkerConnection(Connection):
     cdef int adopt(self) except -1:
         self.adopted = True
         self.token = None
+        self.reader.reserve(READ_BUFFER_SIZE)
         self.client._adopted(self)
         return 0
 
@@ -155,6 +162,11 @@ cdef class WorkerConnection(Connection):
     cdef Py_ssize_t under_way(self) noexcept:
         return PyDict_Size(self.in_flight) + PySet_GET_SIZE(self.answered)
 
+    cdef bint is_full(self) noexcept:
+        """Whether the next request has to wait; never when there is no other."""
+        return (self.under_way() >= self.max_concurrency
+                or self.in_flight_bytes >= self.max_in_flight_bytes)
+
     # ---- requests --------------------------------------------------------------------------
 
     cdef int frame_received(self) except -1:
@@ -180,7 +192,7 @@ cdef class WorkerConnection(Connection):
         if ((self.in_flight and request_id in self.in_flight)
                 or (self.waiting_by_id and request_id in self.waiting_by_id)):
             raise ProtocolError(f"request id {request_id} is in flight already")
-        if self.waiting or self.under_way() >= self.max_concurrency:
+        if self.waiting or self.is_full():
             return self.wait(method, request_id)
         return self.begin(method, request_id, None)
 
@@ -205,7 +217,7 @@ cdef class WorkerConnection(Connection):
     cdef int before_frames(self) except -1:
         """Begin what has waited longest, as far as there is room."""
         cdef Waiting waiting
-        while (self.waiting and self.under_way() < self.max_concurrency
+        while (self.waiting and not self.is_full()
                and not self.holds & ~HOLD_CONCURRENCY and not self.closed):
             waiting = self.waiting.popleft()
             self.waiting_size -= len(waiting.payload) + WAITING_OVERHEAD
@@ -227,6 +239,7 @@ cdef class WorkerConnection(Connection):
 
     cdef int begin(self, Method method, uint32_t request_id, bytes payload) except -1:
         """Decode a request, `payload` or what the reader has found last, and run its handler."""
+        self.request_size = self.reader.header.payload_length if payload is None else len(payload)
         if method.runs_user_codec:
             self.stage.leave()
         try:
@@ -309,6 +322,8 @@ cdef class WorkerConnection(Connection):
 
     cdef int register(self, Context context) except -1:
         context.registered = True
+        context.request_size = self.request_size
+        self.in_flight_bytes += context.request_size
         if context._request_id and not context.ended:
             self.in_flight[context._request_id] = context
         else:
@@ -319,6 +334,7 @@ cdef class WorkerConnection(Connection):
         if context.registered:
             context.registered = False
             context.task = None
+            self.in_flight_bytes -= context.request_size
             if self.in_flight.get(context._request_id) is context:
                 del self.in_flight[context._request_id]
             else:

@@ -18,6 +18,7 @@ cdef class FrameReader:
     # memoryview of all of _buffer, made once, since the loop asks before every read.
     cdef object _view
     cdef char *_data
+    cdef Py_ssize_t _size
     cdef Py_ssize_t _start
     cdef Py_ssize_t _end
 
@@ -31,6 +32,7 @@ cdef class FrameReader:
     # A protocol error was raised: whatever follows is thrown away, never parsed.
     cdef bint _poisoned
 
+    cdef int reserve(self, Py_ssize_t size) except -1
     cdef object get_buffer(self)
     cdef char *room(self, Py_ssize_t *size) except NULL
     cdef int buffer_updated(self, Py_ssize_t nbytes) except -1

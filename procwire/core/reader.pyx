@@ -47,14 +47,28 @@ cdef class FrameReader:
     After a :class:`ProtocolError` the reader stays in error: what follows is thrown away.
     """
 
-    def __cinit__(self, uint32_t max_payload_size=PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE):
+    def __cinit__(self, uint32_t max_payload_size=PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE,
+                  Py_ssize_t buffer_size=READ_BUFFER_SIZE):
         if max_payload_size > PROCWIRE_MAX_PAYLOAD_SIZE:
             raise ValueError(
                 f"max_payload_size is {PROCWIRE_MAX_PAYLOAD_SIZE} at most, got {max_payload_size}")
         self.max_payload_size = max_payload_size
-        self._buffer = PyByteArray_FromStringAndSize(NULL, READ_BUFFER_SIZE)
-        self._data = PyByteArray_AS_STRING(self._buffer)
-        self._view = memoryview(self._buffer)
+        self.reserve(buffer_size)
+
+    cdef int reserve(self, Py_ssize_t size) except -1:
+        """Have a buffer of this size, which must hold the largest frame that is waited for in it."""
+        cdef Py_ssize_t unread = self._end - self._start
+        buffer = PyByteArray_FromStringAndSize(NULL, size)
+        if unread:
+            memcpy(PyByteArray_AS_STRING(buffer), self._data + self._start, unread)
+        # An event loop may still have a view of the old one, so it is replaced, never resized.
+        self._buffer = buffer
+        self._data = PyByteArray_AS_STRING(buffer)
+        self._view = memoryview(buffer)
+        self._size = size
+        self._start = 0
+        self._end = unread
+        return 0
 
     cdef object get_buffer(self):
         """Where the next received bytes go: a writable memoryview, never empty."""
@@ -74,11 +88,11 @@ cdef class FrameReader:
             return PyBytes_AS_STRING(self._body) + self._body_filled
         if self._start == self._end:
             self._start = self._end = 0
-        elif READ_BUFFER_SIZE - self._end < LEAST_ROOM:
+        elif self._size - self._end < LEAST_ROOM:
             memmove(self._data, self._data + self._start, self._end - self._start)
             self._end -= self._start
             self._start = 0
-        size[0] = READ_BUFFER_SIZE - self._end
+        size[0] = self._size - self._end
         return self._data + self._end
 
     cdef int buffer_updated(self, Py_ssize_t nbytes) except -1:

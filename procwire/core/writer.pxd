@@ -1,6 +1,6 @@
 # The frame writer: frames in, bytes for the transport out.
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 
 cdef class FrameWriter:
@@ -12,6 +12,8 @@ cdef class FrameWriter:
     cdef int fd
     # The transport may hold bytes that the socket has not taken.
     cdef bint _lent
+    # Bytes that the transport or the socket has been given since the beginning.
+    cdef uint64_t handed
     # The transport holds more than its high-water mark.
     cdef readonly bint paused
 
@@ -30,6 +32,7 @@ cdef class FrameWriter:
                                object payload) except -1
     cdef int flush(self) except -1
     cdef Py_ssize_t unsent(self) except -1
+    cdef uint64_t taken(self) except? 0
     cdef bint handed_over(self) noexcept
     cdef int pause(self) except -1
     cdef int resume(self) except -1

@@ -44,6 +44,10 @@ cdef class FrameWriter:
             size += self.transport.get_write_buffer_size()
         return size
 
+    cdef uint64_t taken(self) except? 0:
+        """Bytes that the socket has taken since the beginning."""
+        return self.handed - <uint64_t>self.transport.get_write_buffer_size()
+
     cdef bint handed_over(self) noexcept:
         """Whether the transport has all that has been written."""
         return not self._used and not self._backlog
@@ -163,17 +167,21 @@ cdef class FrameWriter:
 
     cdef Py_ssize_t _send_now(self, const char *data, Py_ssize_t size) except -1:
         """Send past a transport that holds nothing; how many bytes the socket has taken."""
+        cdef Py_ssize_t sent
         if self.fd < 0 or self.paused:
             return 0
         if self._lent:
             if self.transport.get_write_buffer_size():
                 return 0
             self._lent = False
-        return procwire_send(self.fd, data, size)
+        sent = procwire_send(self.fd, data, size)
+        self.handed += sent
+        return sent
 
     cdef int _hand_over(self, object data) except -1:
         if self.transport is not None:
             self._lent = True
+            self.handed += len(data)
             self.transport.write(data)
         return 0
 

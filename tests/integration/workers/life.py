@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
-from procwire import Client
+from procwire import Client, UnknownEventError
 
 print('{"jsonrpc":"2.0","method":"$error","params":{"message":"printed on import"}}')
 sys.stdout.write("no newline")
@@ -41,6 +42,27 @@ def read_stdin(data: Any) -> str:
 @client.handle
 async def environment(name: str) -> str | None:
     return os.environ.get(name)
+
+
+@client.handle("child_environment")
+def child_environment(data: Any) -> str:
+    return subprocess.run(["env"], capture_output=True, check=True).stdout.decode()
+
+
+@client.handle
+async def everything(data: Any) -> str:
+    """What a debugger or a crash reporter shows of the client and of this moment."""
+    try:
+        await client.emit("nothing")
+    except UnknownEventError as error:
+        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+        return "".join(shown.format()) + repr(client) + repr(vars(client))
+    raise AssertionError("there is such an event")
+
+
+@client.handle
+async def fail(data: Any) -> float:
+    return 1 / 0
 
 
 @client.handle

@@ -1,0 +1,349 @@
+"""Who connects and is not the parent: gets nothing, costs little, keeps nobody out."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+import termios
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from selectors import EVENT_READ
+
+import pytest
+
+from procwire._core import METHOD_ID_AUTH
+from procwire.strangers import MAX_STRANGERS, PATIENCE
+
+from .parent import RESULT, WORKERS, Parent, wait_until
+
+TOKEN = "the-parents-token"
+NOBODY = 65534
+
+
+@pytest.fixture
+def parent(loop_name: str) -> Iterator[Parent]:
+    with Parent("life.py", loop_name, TOKEN, connect=False) as parent:
+        parent.wait_init()
+        yield parent
+
+
+def is_served(parent: Parent) -> None:
+    parent.connect(TOKEN)
+    assert parent.call("echo", "in") == "in"
+
+
+def is_cut(stranger: socket.socket) -> bool:
+    try:
+        return stranger.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_many_strangers_do_not_keep_the_parent_out(parent: Parent) -> None:
+    with ExitStack() as strangers:
+        opened = [strangers.enter_context(parent.open_socket()) for _ in range(3 * MAX_STRANGERS)]
+        # Those who came first have made room.
+        assert all(is_cut(stranger) for stranger in opened[: 2 * MAX_STRANGERS])
+        is_served(parent)
+        assert all(is_cut(stranger) for stranger in opened)
+    assert "Traceback" not in parent.stderr()
+
+
+def test_a_token_that_is_there_is_read_before_newcomers_push_it_out(parent: Parent) -> None:
+    parent.kill(signal.SIGSTOP)
+    with ExitStack() as strangers:
+        for _ in range(MAX_STRANGERS - 5):
+            strangers.enter_context(parent.open_socket())
+        parent.connect(TOKEN)
+        # More than may wait, all in the listener's queue before the worker sees any of them.
+        for _ in range(MAX_STRANGERS + 4):
+            strangers.enter_context(parent.open_socket())
+        parent.kill(signal.SIGCONT)
+        assert parent.call("echo", "in") == "in"
+
+
+def test_strangers_who_come_again_whenever_they_are_cut(parent: Parent) -> None:
+    ended = threading.Event()
+
+    def come_again() -> None:
+        with selectors.DefaultSelector() as selector, ExitStack() as strangers:
+            for _ in range(MAX_STRANGERS):
+                selector.register(strangers.enter_context(parent.open_socket()), EVENT_READ)
+            # The socket is gone when the parent has been adopted.
+            with suppress(FileNotFoundError, ConnectionRefusedError):
+                while not ended.is_set():
+                    for key, _ in selector.select(timeout=0.1):
+                        assert isinstance(key.fileobj, socket.socket)
+                        selector.unregister(key.fileobj)
+                        key.fileobj.close()
+                        selector.register(strangers.enter_context(parent.open_socket()), EVENT_READ)
+
+    # Twice as many as may wait.
+    crowd = [threading.Thread(target=come_again) for _ in range(2)]
+    for thread in crowd:
+        thread.start()
+    try:
+        wait_until(lambda: connections(parent) >= MAX_STRANGERS, "no more may wait")
+        is_served(parent)
+    finally:
+        ended.set()
+        for thread in crowd:
+            thread.join()
+
+
+def connections(parent: Parent) -> int:
+    return len(list(Path(f"/proc/{parent.process.pid}/fd").iterdir()))
+
+
+def silent(stranger: socket.socket) -> None:
+    pass
+
+
+def dribble(stranger: socket.socket) -> None:
+    """One byte of a frame after the other, slower than the worker's patience allows."""
+    with suppress(OSError):
+        for byte in b"\xff\xfe\0\0\0\0\0\0\0\0\x80" + b"x" * 100:
+            stranger.send(bytes([byte]))
+            time.sleep(PATIENCE / 20)
+
+
+@pytest.mark.parametrize("behaviour", [silent, dribble])
+def test_a_stranger_has_two_seconds(parent: Parent, behaviour: object) -> None:
+    with parent.open_socket() as stranger:
+        began = time.monotonic()
+        assert callable(behaviour)
+        behaviour(stranger)
+        assert is_cut(stranger)
+        assert PATIENCE - 0.1 < time.monotonic() - began < PATIENCE + 3
+    assert "it has not proved the token in 2 s" in parent.stderr()
+    is_served(parent)
+    # The time that a stranger has is no limit for the parent.
+    assert parent.socket is not None
+    parent.socket.settimeout(PATIENCE + 0.5)
+    with pytest.raises(TimeoutError):
+        parent.socket.recv(1)
+    assert parent.call("echo", "still in") == "still in"
+
+
+@pytest.mark.parametrize("declared", [257, 1024 * 1024 * 1024, 0xFFFFFFFF])
+def test_a_stranger_that_declares_more_than_a_token(parent: Parent, declared: int) -> None:
+    with parent.open_socket() as stranger:
+        stranger.sendall(b"\xff\xfe\0\0\0\0\0" + declared.to_bytes(4, "big"))
+        assert is_cut(stranger)
+    assert f"declares a payload of {declared} bytes, the limit is 256" in parent.stderr()
+    is_served(parent)
+
+
+def resident_kib(parent: Parent) -> int:
+    status = Path(f"/proc/{parent.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0])
+
+
+def unread(connection: socket.socket) -> int:
+    """What has been sent and is still in the kernel."""
+    answer = fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(answer, sys.byteorder)
+
+
+def test_what_strangers_cost(parent: Parent) -> None:
+    def visit() -> int:
+        with ExitStack() as strangers:
+            for _ in range(MAX_STRANGERS):
+                stranger = strangers.enter_context(parent.open_socket())
+                # All that may be sent, but its last byte.
+                stranger.sendall(b"\xff\xfe\0\0\0\0\0\0\0\1\0" + bytes(255))
+                opened.append(stranger)
+            wait_until(lambda: not any(map(unread, opened)), "all has been read")
+            return resident_kib(parent)
+
+    opened: list[socket.socket] = []
+    base = resident_kib(parent)
+    assert visit() - base < MAX_STRANGERS * 64
+    is_served(parent)
+
+
+def test_a_flood_before_the_token_is_not_kept(parent: Parent) -> None:
+    base = resident_kib(parent)
+    for _ in range(10):
+        with parent.open_socket() as stranger, suppress(OSError):
+            # A whole frame that proves nothing, and megabytes behind it.
+            stranger.sendall(parent.frame(METHOD_ID_AUTH, 0, b"wrong") + bytes(4 * 1024 * 1024))
+    assert resident_kib(parent) - base < 1024
+    is_served(parent)
+
+
+def test_a_token_and_a_request_in_one_packet(parent: Parent) -> None:
+    parent.socket = parent.open_socket()
+    token = parent.frame(METHOD_ID_AUTH, 0, TOKEN.encode())
+    parent.send(token + parent.frame("echo", 1, b"\x05") + parent.frame("echo", 2, b"\x06"))
+    assert parent.receive_value() == (RESULT, 1, 5)
+    assert parent.receive_value() == (RESULT, 2, 6)
+
+
+def test_the_first_to_prove_the_token_is_adopted(parent: Parent) -> None:
+    with parent.open_socket() as second, parent.open_socket() as third:
+        parent.connect()
+        proof = parent.frame(METHOD_ID_AUTH, 0, TOKEN.encode())
+        parent.kill(signal.SIGSTOP)
+        parent.send(proof)
+        second.sendall(proof)
+        parent.kill(signal.SIGCONT)
+        # One of the two, whichever the loop read first; nobody else.
+        assert is_cut(third)
+        served = 0
+        for connection in (parent.socket, second):
+            assert connection is not None
+            with suppress(OSError):
+                connection.sendall(parent.frame("echo", 1, b"\x01"))
+                served += connection.recv(1) != b""
+        assert served == 1
+
+
+def test_a_long_token(loop_name: str) -> None:
+    token = "t" * 20_000
+    environment = {"PROCWIRE_TOKEN": token}
+    with Parent("life.py", loop_name, environment=environment, connect=False) as parent:
+        parent.wait_init()
+        with parent.open_socket() as stranger:
+            stranger.sendall(parent.frame(METHOD_ID_AUTH, 0, bytes(20_000)))
+            assert is_cut(stranger)
+        parent.connect(token)
+        assert parent.call("echo", 1) == 1
+
+
+# ---- other users ---------------------------------------------------------------------------------
+
+
+def as_nobody(address: str, data: bytes, connected: int) -> int:
+    """What another user's process meets that connects and sends: an errno, or 0 for an end of file.
+
+    A byte is written to `connected` when the connection stands.
+    """
+    child = os.fork()
+    if child:
+        return child
+    result = 255
+    try:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.settimeout(20)
+            stranger.connect(address)
+            stranger.sendall(data)
+            os.write(connected, b"x")
+            result = 0 if stranger.recv(1) == b"" else 254
+    except OSError as error:
+        result = error.errno or 255
+    finally:
+        os._exit(result)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize("token", [None, TOKEN])
+def test_another_users_connection_is_closed_unread(loop_name: str, token: str | None) -> None:
+    arguments = [loop_name] + ([token] if token else [])
+    with Parent("life.py", *arguments, connect=False) as parent:
+        parent.wait_init()
+        path = Path(parent.init["pipe"])
+        # As if the directory protected nothing.
+        os.chmod(path.parent, 0o755)
+        os.chmod(path, 0o777)
+        data = parent.frame("echo", 1, b"\x01")
+        if token:
+            data = parent.frame(METHOD_ID_AUTH, 0, token.encode()) + data
+        reading, writing = os.pipe()
+        # So that the other user's bytes are there before the worker looks.
+        parent.kill(signal.SIGSTOP)
+        child = as_nobody(str(path), data, writing)
+        assert os.read(reading, 1) == b"x"
+        os.close(reading)
+        os.close(writing)
+        parent.kill(signal.SIGCONT)
+        _, status = os.waitpid(child, 0)
+        # The kernel says so when what was sent has not been read; it would be 0 otherwise.
+        assert os.waitstatus_to_exitcode(status) == errno.ECONNRESET
+        assert f"it is user {NOBODY}'s" in parent.stderr()
+        parent.connect(token)
+        assert parent.call("echo", "in") == "in"
+
+
+# ---- no descriptors left -------------------------------------------------------------------------
+
+
+def test_no_descriptor_is_left_for_strangers(tmp_path: Path, loop_name: str) -> None:
+    script = tmp_path / "few_descriptors.py"
+    script.write_text(
+        "import os, resource, runpy, sys\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))\n"
+        f"runpy.run_path({str(WORKERS / 'life.py')!r}, run_name='__main__')\n"
+    )
+    command = [sys.executable, str(script), loop_name, TOKEN]
+    with Parent("", command=command, connect=False) as parent, ExitStack() as strangers:
+        parent.wait_init()
+        for _ in range(40):
+            strangers.enter_context(parent.open_socket())
+        wait_until(lambda: "no connection can be accepted" in parent.stderr(), "none is left")
+        # In the queue the parent is behind all of them.
+        began = time.monotonic()
+        is_served(parent)
+        # Sooner than each of them would have had its two seconds.
+        assert time.monotonic() - began < 8
+        parent.control_message("$shutdown")
+        assert parent.wait() == 0
+        assert "Traceback" not in parent.stderr_at_end()
+        assert parent.stderr().count("no connection can be accepted") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another process")
+def test_no_descriptor_is_left_for_anybody(parent: Parent) -> None:
+    limits = resource.prlimit(parent.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(parent.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    parent.connect(TOKEN)
+    wait_until(lambda: "no connection can be accepted" in parent.stderr(), "none is left")
+    used = processor_time(parent)
+    time.sleep(1)
+    # It does not go round in circles meanwhile, and tries again until it can.
+    assert processor_time(parent) - used < 0.3
+    resource.prlimit(parent.process.pid, resource.RLIMIT_NOFILE, limits)
+    assert parent.call("echo", "in") == "in"
+
+
+def processor_time(parent: Parent) -> float:
+    fields = Path(f"/proc/{parent.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# ---- the secret ----------------------------------------------------------------------------------
+
+
+def test_the_token_is_nowhere(loop_name: str) -> None:
+    environment = {"PROCWIRE_TOKEN": TOKEN}
+    with Parent("life.py", loop_name, environment=environment, connect=False) as parent:
+        parent.wait_init()
+        with parent.open_socket() as stranger:
+            stranger.sendall(parent.frame(METHOD_ID_AUTH, 0, TOKEN.encode()[:-1]))
+            assert is_cut(stranger)
+        is_served(parent)
+        assert parent.call("environment", "PROCWIRE_TOKEN", 2) is None
+        assert TOKEN not in parent.call("child_environment", None, 3)
+        assert TOKEN not in parent.call("everything", None, 4)
+        if sys.platform == "linux":
+            environment_block = Path(f"/proc/{parent.process.pid}/environ").read_bytes()
+            assert b"PROCWIRE_TOKEN=" in environment_block
+            assert TOKEN.encode() not in environment_block
+        parent.request("fail", 5, None)
+        assert TOKEN not in str(parent.receive_value())
+        parent.control_message("$shutdown")
+        assert parent.wait() == 0
+        assert "ZeroDivisionError" in parent.stderr_at_end()
+        assert TOKEN not in parent.stderr()
