@@ -94,7 +94,7 @@ def _make_wait(random: Random) -> tuple[Any, ...]:
 def _make_step(random: Random, spec: MethodSpec, waits: bool) -> tuple[Any, ...]:
     choices: list[tuple[Any, ...]] = []
     if spec.kind == "stream":
-        size = random.choice((0, 0, 10, 200, 70_000 if random.random() < 0.1 else 1))
+        size = random.choice((0, 0, 10, 200, random.choice((1, 1, 20_000, 70_000))))
         choices += [("chunk", size)] * 4
         if random.random() < 0.1:
             choices.append(("unsendable",))
