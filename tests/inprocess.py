@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
+import procwire.client
+import procwire.stdio
 from procwire import Client
 from procwire._core import WorkerConnection
 
@@ -49,14 +51,14 @@ async def serve(client: Client, executor: concurrent.futures.Executor | None = N
         return _NoListener()
 
     with (
-        mock.patch("procwire.client.listen", listen),
-        mock.patch("procwire.client.ControlChannel", _NoControl),
-        mock.patch("procwire.client.stdio.take"),
+        mock.patch.object(procwire.client, "listen", listen),
+        mock.patch.object(procwire.client, "ControlChannel", _NoControl),
+        mock.patch.object(procwire.stdio, "take", lambda: None),
     ):
         if executor is None:
             await client.start()
         else:
-            with mock.patch("concurrent.futures.ThreadPoolExecutor", lambda **_: executor):
+            with mock.patch.object(concurrent.futures, "ThreadPoolExecutor", lambda **_: executor):
                 await client.start()
     (factory,) = factories
     made: Factory = factory

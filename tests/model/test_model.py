@@ -21,7 +21,7 @@ from random import Random
 import pytest
 
 from procwire import Client
-from tests.inprocess import serve
+from ..inprocess import serve
 
 from .handlers import Handlers
 from .loop import Deadlock, LoopExecutor, ShuffledLoop

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from procwire import Client, Context, HandlerError
 
-client = Client()
+# As few threads as the load is sure to start.
+client = Client(max_threads=2)
 under_way = 0
 
 
@@ -97,6 +99,7 @@ async def facts(data: Any) -> dict[str, Any]:
         "pid": os.getpid(),
         "resident": pages * os.sysconf("SC_PAGE_SIZE"),
         "descriptors": len(os.listdir("/proc/self/fd")),
+        "threads": threading.active_count(),
         "under_way": under_way,
     }
 
