@@ -17,6 +17,7 @@ __all__ = ["end_child", "protect", "replace"]
 
 _logger = logging.getLogger("procwire")
 
+
 class Worker(Protocol):
     """Whoever has descriptors that a child must not use."""
 

@@ -53,12 +53,12 @@ async def serve(client: Client, executor: concurrent.futures.Executor | None = N
     with (
         mock.patch.object(procwire.client, "listen", listen),
         mock.patch.object(procwire.client, "ControlChannel", _NoControl),
-        mock.patch.object(procwire.stdio, "take", lambda: None),
+        mock.patch.object(procwire.stdio, "take"),
     ):
         if executor is None:
             await client.start()
         else:
-            with mock.patch.object(concurrent.futures, "ThreadPoolExecutor", lambda **_: executor):
+            with mock.patch.object(concurrent.futures, "ThreadPoolExecutor", return_value=executor):
                 await client.start()
     (factory,) = factories
     made: Factory = factory

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import itertools
+import os
 import sys
 import tracemalloc
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-ROUNDS = 4
+TURNS = int(os.environ.get("PROCWIRE_LEAK_TURNS", "250"))
+"""Turns of a path in a round."""
+ROUNDS = 3
 """Rounds that are compared, behind one that warms up."""
 
 # What is no leak: tables that grow now and then, caches that fill.
@@ -32,7 +36,7 @@ class Growth:
 
 
 async def measure(
-    path: Callable[[int], Awaitable[None]], *, turns: int = 400, batch: int = 25
+    path: Callable[[int], Awaitable[None]], *, turns: int = TURNS, batch: int = 25
 ) -> Growth:
     """Run a path again and again; `path(count)` does as many turns of it.
 
@@ -54,7 +58,7 @@ async def measure(
     finally:
         tracemalloc.stop()
     # The first round warms up.
-    pairs = list(zip(counts[1:], counts[2:], strict=False))
+    pairs = list(itertools.pairwise(counts[1:]))
     return Growth(
         turns,
         min(after[0] - before[0] for before, after in pairs),

@@ -5,6 +5,7 @@ Prints each n before it is tried, so that a crash tells where it came from.
 
 from __future__ import annotations
 
+import _testcapi
 import asyncio
 import logging
 import sys
@@ -13,16 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import _testcapi
-
 from procwire import Client, MsgpackCodec
 from procwire._core import FrameReader, pack_header
 
 # Behind the package itself, which may be another one than the tree's.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.inprocess import serve  # noqa: E402
-from tests.model.transport import MemoryTransport  # noqa: E402
+from tests.inprocess import serve
+from tests.model.transport import MemoryTransport
 
 LIMIT = 200
 VALUE = {"list": list(range(50)), "text": "x" * 300, "bytes": bytes(600), "deep": [[[{"a": 1.5}]]]}

@@ -11,6 +11,7 @@ import msgpack
 
 from procwire import Client, HandlerError
 from procwire._core import METHOD_ID_ABORT, WorkerConnection, pack_header
+
 from ..inprocess import Factory, connect, serve
 
 MAX_PAYLOAD_SIZE = 300_000
@@ -230,7 +231,9 @@ class Peer:
 
     async def call(self, method: str | int, count: int, payload: bytes = b"\xc0") -> None:
         """As many requests in one packet, and their ends."""
-        await self.send(b"".join(self.frame(method, number + 1, payload) for number in range(count)))
+        await self.send(
+            b"".join(self.frame(method, number + 1, payload) for number in range(count))
+        )
         await self.frames(count)
 
     async def abort(self, method: str, count: int, *, chunks: int = 0) -> None:

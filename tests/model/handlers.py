@@ -19,7 +19,6 @@ from procwire import (
 from .loop import ShuffledLoop
 from .requests import CHUNK, FAILURE, TERMINAL, TURNS_TO_HEAR, MethodSpec, Request
 
-
 FUNCTIONS = {
     "coroutine": "coroutine",
     "async generator": "async_generator",
@@ -176,7 +175,9 @@ class Handlers:
     def _ended(self, request: Request) -> None:
         request.ended = True
         if request.spec.form in ("coroutine", "async generator") and request.abort_read:
-            assert request.heard_in is not None or request.settled, "ended without having heard of the abort"
+            assert request.heard_in is not None or request.settled, (
+                "ended without having heard of the abort"
+            )
 
     def _end(self, request: Request) -> Any:
         """Return or raise what the program says; the request has its end then."""
@@ -305,8 +306,8 @@ class Handlers:
         except ResponseAlreadySentError:
             assert request.settled or request.aborted, "refused before the end"
         except (CodecError, ProtocolError) as error:
-            assert fails is not None, error
-            assert isinstance(error, fails), error
+            if fails is None or not isinstance(error, fails):
+                raise AssertionError(f"{verb}() is refused") from error
         else:
             assert fails is None, f"{fails} was not raised"
             if verb == "chunk":

@@ -200,7 +200,9 @@ class Peer:
         uncertain = request.spec.in_thread and request.abort_sent
         if request.possible is not None and len(received) > len(expected):
             expected.append(request.possible)
-        got = [(flags, None if flags in (ERROR, STREAM_ERROR) else value) for flags, value in received]
+        got = [
+            (flags, None if flags in (ERROR, STREAM_ERROR) else value) for flags, value in received
+        ]
         assert got == expected[: len(got)], f"wrong answers: {received} to {request}"
         if complete and not uncertain:
             assert len(got) == len(expected), f"answers are missing: {received} to {request}"

@@ -21,8 +21,8 @@ from random import Random
 import pytest
 
 from procwire import Client
-from ..inprocess import serve
 
+from ..inprocess import serve
 from .handlers import Handlers
 from .loop import Deadlock, LoopExecutor, ShuffledLoop
 from .peer import Peer
