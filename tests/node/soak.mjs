@@ -108,6 +108,9 @@ for (const worker of workers.slice(SPARED)) {
   console.log(`killed ${worker.kills} times: ${worker.done} jobs done, ${worker.lost} lost`);
   assert.ok(worker.kills > 0 && worker.done > 0);
 }
+// A parent that is told to shut down while it starts a worker forgets that worker.
+await Promise.all(workers.map(ready));
+for (const worker of workers) worker.pids.add(worker.pid);
 const pids = workers.flatMap((worker) => [...worker.pids]);
 await Promise.all(workers.map((worker) => worker.manager.shutdown()));
 const alive = pids.filter((pid) => {
