@@ -7,12 +7,13 @@ NEWEST := $(lastword $(VERSIONS))
 SOURCES := $(shell find csrc procwire -name '*.py' -o -name '*.py[xid]' -o -name '*.pxd' -o -name '*.h') \
 	pyproject.toml setup.py MANIFEST.in README.md
 PYTEST_ARGS ?=
+SECONDS ?= 600
 
 ifeq ($(VERSIONS),)
 $(error no Python 3.11 or later was found)
 endif
 
-.PHONY: demo test lint clean dev
+.PHONY: demo test soak lint clean dev
 .SECONDARY:
 
 demo: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
@@ -51,6 +52,10 @@ dist/sdist: build/venv-$(NEWEST)/tools $(SOURCES)
 node_modules/.package-lock.json: package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
+
+# Ten minutes of load with random kills, on one Python; SECONDS=3600 LOOP=uvloop for another.
+soak: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
+	cd tests/node && SECONDS=$(SECONDS) PYTHON=$(CURDIR)/build/venv-$(NEWEST)/bin/python node soak.mjs
 
 # The extension in the source tree, for working on it.
 dev: build/venv-$(NEWEST)/tools

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
-from procwire import startup, stdio
+from procwire import forks, startup, stdio
 from procwire._core import DEFAULT_MAX_PAYLOAD_SIZE, MAX_PAYLOAD_SIZE, WorkerConnection
 from procwire.authentication import take_token
 from procwire.codecs import Codec
@@ -236,6 +236,7 @@ class Client(Registrations):
         control.send_init(self._listener.address, self._schema())
         self._announced = True
         startup.announced()
+        forks.protect(self)
 
     async def wait_closed(self) -> None:
         """Wait until the client has shut down, for whatever reason.
@@ -361,6 +362,20 @@ class Client(Registrations):
             )
             self._watchdog.daemon = True
             self._watchdog.start()
+
+    def _cut_off_child(self) -> None:
+        """In a child process that a handler has forked: the parent must not hear of it."""
+        descriptors = stdio.take()
+        forks.replace(descriptors.input)
+        forks.replace(descriptors.output)
+        assert self._strangers is not None
+        for connection in (self._connection, *self._strangers):
+            if connection is not None and connection.transport is not None:
+                forks.replace(connection.transport.get_extra_info("socket").fileno())
+        if self._owns_process:
+            assert self._loop is not None
+            # What the loop would do next is the worker's affair, and its descriptors are shared.
+            self._loop.call_soon(forks.end_child)
 
     def _exit_now(self, why: str) -> None:
         _logger.warning("%s", why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ class Strangers:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def __iter__(self) -> Iterator[WorkerConnection]:
+        return iter(self._waiting)
 
     def admit(self, connection: WorkerConnection) -> None:
         """Let a connection wait, in the place of the oldest if there is no other."""

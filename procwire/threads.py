@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from procwire import forks
 from procwire.errors import NotConnectedError, ResponseAlreadySentError
 
 if TYPE_CHECKING:
@@ -131,6 +133,7 @@ class Threads:
         self._ended: deque[tuple[Context, Any, BaseException | None]] = deque()
         self._delivery_scheduled = False
         self._running = 0
+        self._pid = os.getpid()
 
     @property
     def running(self) -> int:
@@ -168,6 +171,8 @@ class Threads:
         return (data,)
 
     def _report(self, context: Context, result: Any, error: BaseException | None) -> None:
+        if os.getpid() != self._pid:
+            forks.end_child()
         self._ended.append((context, result, error))
         if not self._delivery_scheduled:
             self._delivery_scheduled = True
@@ -212,6 +217,8 @@ class Threads:
                         self._wake(news.set)
             finally:
                 generator.close()
+                if os.getpid() != self._pid:
+                    forks.end_child()
 
         future = asyncio.wrap_future(
             self._executor.submit(self._variables.copy().run, job), loop=self._loop

@@ -16,7 +16,7 @@ cdef class Connection:
     cdef readonly FrameReader reader
     cdef readonly FrameWriter writer
     # asyncio.Transport while the connection lives.
-    cdef object transport
+    cdef readonly object transport
     # Its socket, or -1 where frames can only go through the transport.
     cdef int fd
     # For how many batches nothing is waited for, and for how many it was after the last miss.

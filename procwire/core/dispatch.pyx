@@ -1,6 +1,9 @@
 # What a worker does with frames: check who is there, find the method, decode, run the handler,
 # answer.  Each request is answered exactly once; its end is marked by whoever writes it.
 #
+# No `return` stands inside an `except`: Cython releases the exception's traceback there, which does
+# not exist when there was no memory for it, and that is a crash.
+#
 # A handler that returns without waiting leaves nothing behind: no task, no context object, no
 # entry in a table.  Those are made when a handler asks for its context, or suspends.
 
@@ -240,6 +243,7 @@ cdef class WorkerConnection(Connection):
     cdef int begin(self, Method method, uint32_t request_id, bytes payload) except -1:
         """Decode a request, `payload` or what the reader has found last, and run its handler."""
         self.request_size = self.reader.header.payload_length if payload is None else len(payload)
+        failure = None
         if method.runs_user_codec:
             self.stage.leave()
         try:
@@ -252,11 +256,13 @@ cdef class WorkerConnection(Connection):
                 f"the payload for {method.name!r} is not {method.request_codec.name}: {error}; "
                 "do both sides declare the same codec?")
             failure.__cause__ = error
+        if failure is not None:
             return self.answer_error(method, request_id, failure)
         return self.start(method, request_id, data)
 
     cdef int start(self, Method method, uint32_t request_id, object data) except -1:
         cdef Context context = None
+        failure = None
         if method.takes_context or method.form != FORM_COROUTINE and method.form != FORM_INLINE:
             context = Context(self, method, request_id)
         if method.form == FORM_THREAD or method.form == FORM_THREAD_GENERATOR:
@@ -268,8 +274,8 @@ cdef class WorkerConnection(Connection):
             try:
                 context.task = self.threads.call(context, method, data)
             except Exception as error:
-                return context.failed(error)
-            return 0
+                failure = error
+            return 0 if failure is None else context.failed(failure)
         if method.form == FORM_INLINE or method.form == FORM_INLINE_GENERATOR:
             # Such a function runs outside of any task, as a callback of the loop does.
             self.stage.leave()
@@ -279,9 +285,11 @@ cdef class WorkerConnection(Connection):
             else:
                 result = method.function(data)
         except BaseException as error:
+            failure = error
+        if failure is not None:
             if context is not None:
-                return context.failed(error)
-            return self.answer_error(method, request_id, error)
+                return context.failed(failure)
+            return self.answer_error(method, request_id, failure)
         if method.form == FORM_COROUTINE:
             return self.start_coroutine(method, request_id, result, context)
         if method.form == FORM_ASYNC_GENERATOR:
@@ -357,6 +365,7 @@ cdef class WorkerConnection(Connection):
 
     cdef int answer(self, Method method, uint32_t request_id, object value) except -1:
         """The one end of a request whose handler returned `value` without a context."""
+        failure = None
         if request_id == 0 or self.closed:
             return 0
         try:
@@ -375,8 +384,8 @@ cdef class WorkerConnection(Connection):
                 # Only `none` methods are left, which a parent calls with request id 0.
                 return 0
         except Exception as error:
-            return self.answer_error(method, request_id, error)
-        return self.wrote()
+            failure = error
+        return self.wrote() if failure is None else self.answer_error(method, request_id, failure)
 
     cdef int answer_error(self, Method method, uint32_t request_id, object error) except -1:
         """The one end of a request that failed."""

@@ -137,9 +137,9 @@ cdef class MsgpackCodec(Codec):
             raise
         except Exception as error:
             wide_dates = WideDates.find(data, length)
-            if wide_dates is not None:
-                return wide_dates.unpack()
-            raise CodecError(reason(error)) from error
+            if wide_dates is None:
+                raise CodecError(reason(error)) from error
+        return wide_dates.unpack()
 
 
 # ---- incoming ----------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ cdef object date_from_milliseconds(bytes data):
         return EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError:
         seconds, rest = divmod(milliseconds, 1000)
-        return Timestamp(int(seconds), int(rest * 1_000_000))
+    return Timestamp(int(seconds), int(rest * 1_000_000))
 
 
 cdef object date_from_timestamp_96(bytes data):
@@ -186,7 +186,8 @@ cdef object date_from_timestamp_96(bytes data):
     try:
         return EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
     except OverflowError:
-        return Timestamp(seconds, nanoseconds)
+        pass
+    return Timestamp(seconds, nanoseconds)
 
 
 cdef bint has_invalid_date(const char *data, Py_ssize_t length) noexcept nogil:

@@ -20,6 +20,8 @@ ROOT = HERE.parent.parent
 FILES = sorted(path.name for path in HERE.glob("*.test.mjs"))
 TIME_LIMIT = 300
 """Seconds for one file; the slowest takes 20."""
+SOAK_SECONDS = 6
+"""Enough for each worker that may be killed to be killed several times."""
 
 
 def test_there_are_node_tests() -> None:
@@ -28,27 +30,40 @@ def test_there_are_node_tests() -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_node(file: str, loop_name: str, tmp_path: Path) -> None:
+    output = run_node(["--test", "--test-reporter=tap", file], tmp_path, LOOP=loop_name)
+    # Node counts a file without any test as one test, which has passed.
+    names = re.findall(r"^ *ok \d+ - (.*)", output, re.MULTILINE)
+    assert [name for name in names if not name.endswith(file)], f"no test ran\n{output}"
+
+
+def test_a_short_soak(tmp_path: Path) -> None:
+    """``make soak`` is the long one."""
+    run_node(["soak.mjs"], tmp_path, SECONDS=str(SOAK_SECONDS))
+
+
+def run_node(arguments: list[str], logs: Path, **variables: str) -> str:
+    """Run Node.js with workers of this Python; returns what it has printed, or fails."""
     node = shutil.which("node")
     assert node is not None, "these tests need Node.js"
     assert (ROOT / "node_modules" / "@procwire" / "core").is_dir(), "run `npm ci` first"
     environment = {
         **os.environ,
         "PYTHON": sys.executable,
-        "LOOP": loop_name,
-        "WORKER_LOGS": str(tmp_path),
+        "WORKER_LOGS": str(logs),
+        **variables,
     }
     package = Path(procwire.__file__).resolve().parent
     if package.parent == ROOT:
         # Somebody is at work on the tree: the workers are to see the same package.
         environment["PYTHONPATH"] = str(ROOT)
-    code, output = run([node, "--test", "--test-reporter=tap", file], environment)
+    code, output = run([node, *arguments], environment)
     if code != 0:
-        logs = sorted(tmp_path.glob("*.log"))
-        tails = [f"---- {log.name}\n{log.read_text(errors='replace')[-4000:]}" for log in logs]
+        tails = [
+            f"---- {log.name}\n{log.read_text(errors='replace')[-4000:]}"
+            for log in sorted(logs.glob("*.log"))
+        ]
         pytest.fail("\n".join([f"node ended with {code}", output, *tails]), pytrace=False)
-    # Node counts a file without any test as one test, which has passed.
-    names = re.findall(r"^ *ok \d+ - (.*)", output, re.MULTILINE)
-    assert [name for name in names if not name.endswith(file)], f"no test ran\n{output}"
+    return output
 
 
 def run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:

@@ -1,0 +1,56 @@
+"""Child processes that a handler forks: they have the worker's descriptors, and must not use them.
+
+A child that runs another program, or that leaves with ``os._exit()`` as :mod:`multiprocessing`
+does, never comes here again. One that returns from its handler would go on as a second worker on
+the same connection: answer requests twice, and take frames away from the first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from contextlib import suppress
+from typing import NoReturn, Protocol
+
+__all__ = ["end_child", "protect", "replace"]
+
+_logger = logging.getLogger("procwire")
+
+
+class Worker(Protocol):
+    """Whoever has descriptors that a child must not use."""
+
+    def _cut_off_child(self) -> None: ...
+
+
+_protected: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+def protect(worker: Worker) -> None:
+    """Cut every child off that is forked from now on, as long as the worker lives."""
+    _protected.add(worker)
+
+
+def replace(descriptor: int) -> None:
+    """Put the null device in a descriptor's place; the one of the original process stays."""
+    with suppress(OSError):
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, descriptor, inheritable=False)
+        os.close(null)
+
+
+def end_child() -> NoReturn:
+    """End a child that has come back from its handler; nobody waits for its answer."""
+    _logger.warning("a forked child has come back from its handler: it ends here")
+    logging.shutdown()
+    os._exit(1)
+
+
+def _in_child() -> None:
+    for worker in list(_protected):
+        worker._cut_off_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

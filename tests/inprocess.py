@@ -1,0 +1,72 @@
+"""A client served inside the test's own process, for tests that look into its memory or its loop.
+
+All is real but the two seams with the world: no control plane, and no listening socket; the test
+makes the connections itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import procwire.client
+import procwire.stdio
+from procwire import Client
+from procwire._core import WorkerConnection
+
+Factory = Callable[[], WorkerConnection]
+
+
+class _NoListener:
+    address = "/nowhere"
+
+    def close(self) -> None:
+        """Nothing has been opened."""
+
+
+class _NoControl:
+    """Takes whatever the client says to its parent."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+async def serve(client: Client, executor: concurrent.futures.Executor | None = None) -> Factory:
+    """Start a client; returns what makes the protocol of an accepted connection.
+
+    Args:
+        client: Not started yet.
+        executor: What runs plain functions instead of the client's threads.
+    """
+    factories: list[Any] = []
+
+    def listen(_loop: Any, factory: Any, _make_room: Any) -> _NoListener:
+        factories.append(factory)
+        return _NoListener()
+
+    with (
+        mock.patch.object(procwire.client, "listen", listen),
+        mock.patch.object(procwire.client, "ControlChannel", _NoControl),
+        mock.patch.object(procwire.stdio, "take"),
+    ):
+        if executor is None:
+            await client.start()
+        else:
+            with mock.patch.object(concurrent.futures, "ThreadPoolExecutor", return_value=executor):
+                await client.start()
+    (factory,) = factories
+    made: Factory = factory
+    return made
+
+
+async def connect(factory: Factory, sock: Any) -> WorkerConnection:
+    """Serve the peer at the other end of a connected socket."""
+    loop = asyncio.get_running_loop()
+    _, protocol = await loop.connect_accepted_socket(factory, sock)  # type: ignore[type-var]
+    return protocol

@@ -1,0 +1,72 @@
+"""Handlers that fork, and what this process has open."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import Any
+
+from procwire import Client
+
+client = Client()
+
+
+def _status(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@client.handle
+async def echo(data: Any) -> Any:
+    return data
+
+
+@client.handle
+async def exit_at_once(data: Any) -> int:
+    """The child leaves without any clean-up, as it should."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(7)
+    return _status(pid)
+
+
+@client.handle
+async def return_from_handler(data: Any) -> int:
+    """The child goes on as if it were the worker: it answers, and serves a loop of its own."""
+    pid = os.fork()
+    if pid == 0:
+        return -1
+    return _status(pid)
+
+
+@client.handle
+async def exit_from_handler(data: Any) -> int:
+    """The child raises SystemExit."""
+    pid = os.fork()
+    if pid == 0:
+        sys.exit(9)
+    return _status(pid)
+
+
+@client.handle
+def fork_in_thread(data: Any) -> int:
+    """The child has this one thread, which goes on with its handler."""
+    pid = os.fork()
+    if pid == 0:
+        sys.exit(11)
+    return _status(pid)
+
+
+@client.handle
+async def facts(data: Any) -> dict[str, int]:
+    descriptors = len(os.listdir("/proc/self/fd" if sys.platform == "linux" else "/dev/fd"))
+    return {"descriptors": descriptors, "threads": threading.active_count()}
+
+
+@client.handle
+def thread_echo(data: Any) -> Any:
+    return data
+
+
+if __name__ == "__main__":
+    client.run(loop=sys.argv[1])  # type: ignore[arg-type]
