@@ -22,6 +22,8 @@ from procwire._core import FrameReader
 
 _HEADER = struct.Struct(">HBII")
 _codec = MsgpackCodec()
+# Of a prime period: no two places that a reader could mix up look the same.
+_FILLER = bytes(range(251)) * 8400
 
 
 # ---- the frame reader ----------------------------------------------------------------------------
@@ -55,7 +57,7 @@ def reader_input(data: bytes) -> tuple[int, bytes, bytes]:
     cuts = data[3 : 3 + cuts_size % 16]
     # The filler makes large payloads whole without large inputs; few are very large, for speed.
     filler_size = filler * 256 if filler < 0xF0 else (filler - 0xEF) * 128 * 1024
-    return limit, cuts, data[3 + len(cuts) :] + bytes(filler_size)
+    return limit, cuts, data[3 + len(cuts) :] + _FILLER[:filler_size]
 
 
 def _pieces(stream: bytes, cuts: bytes) -> list[bytes]:
