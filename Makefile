@@ -98,3 +98,71 @@ build/venv-asv/ready:
 	$(shell tools/find-pythons $(NEWEST)) -m venv --clear build/venv-asv
 	build/venv-asv/bin/pip install --quiet 'asv>=0.6.4,<0.7' virtualenv
 	touch $@
+
+# ---- sanitizers and fuzzing: see CONTRIBUTING.md -----------------------------------------------
+
+.PHONY: sanitize sanitize-workers fuzz fuzz-corpus
+SANITIZERS := address,undefined
+FUZZ_SANITIZERS := $(SANITIZERS),fuzzer-no-link
+# Deferred: only what needs it asks the compiler.
+LIBASAN = $(wildcard $(shell gcc -print-file-name=libasan.so 2>/dev/null))
+FUZZ_TARGETS ?= reader decode encode
+SECONDS ?= 60
+
+define run_sanitized
+	@$(if $(LIBASAN),tests/sanitize/run build/venv-sanitize $(1),\
+		echo '$@: SKIPPED, nothing was checked: gcc with libasan is missing (Debian: apt-get install gcc)')
+endef
+
+sanitize:
+	@$(if $(LIBASAN),$(MAKE) --no-print-directory build/venv-sanitize/ready)
+	$(call run_sanitized,tests/unit tests/fuzz tests/sanitize $(PYTEST_ARGS))
+
+# Real workers; without the tests that measure their memory, of which the sanitizers keep much.
+sanitize-workers:
+	@$(if $(LIBASAN),$(MAKE) --no-print-directory build/venv-sanitize/ready)
+	$(call run_sanitized,tests/integration --ignore=tests/integration/test_flow.py $(PYTEST_ARGS))
+
+build/venv-sanitize/ready: build/venv-sanitize/tools dist/sdist tests/sanitize/planted.c
+	PROCWIRE_SANITIZE=$(SANITIZERS) CC=gcc build/venv-sanitize/bin/pip install --quiet --no-cache-dir \
+		--force-reinstall --no-deps dist/procwire-*.tar.gz
+	$(call build_planted,gcc,$(SANITIZERS),build/venv-sanitize)
+	touch $@
+
+build/venv-sanitize/tools: pyproject.toml
+	$(shell tools/find-pythons $(OLDEST)) -m venv --clear build/venv-sanitize
+	build/venv-sanitize/bin/pip install --quiet 'pip>=25.1'
+	build/venv-sanitize/bin/pip install --quiet --group test 'msgpack>=1.1,<2'
+	touch $@
+
+# Each target for SECONDS; FUZZ_TARGETS="decode" for some of them.
+fuzz: build/venv-fuzz/ready
+	tests/fuzz/run build/venv-fuzz $(SECONDS) $(FUZZ_TARGETS)
+
+# Makes the stored corpus of all that `make fuzz` has found, as small as covers the same.
+fuzz-corpus: build/venv-fuzz/ready
+	tests/fuzz/run build/venv-fuzz minimise $(FUZZ_TARGETS)
+
+build/venv-fuzz/ready: build/venv-fuzz/tools dist/sdist tests/sanitize/planted.c
+	PROCWIRE_SANITIZE=$(FUZZ_SANITIZERS) CC=clang LDSHARED='clang -shared' build/venv-fuzz/bin/pip install \
+		--quiet --no-cache-dir --force-reinstall --no-deps dist/procwire-*.tar.gz
+	$(call build_planted,clang,$(FUZZ_SANITIZERS),build/venv-fuzz)
+	touch $@
+
+# msgpack is instrumented as well, so that the engine finds its way through it.
+build/venv-fuzz/tools: pyproject.toml
+	@echo | clang -shared -fsanitize=$(FUZZ_SANITIZERS) -x c - -o /dev/null || { \
+		echo 'make fuzz needs clang and its sanitizers (Debian: apt-get install clang libclang-rt-14-dev)' >&2; \
+		exit 2; }
+	$(shell tools/find-pythons $(OLDEST)) -m venv --clear build/venv-fuzz
+	build/venv-fuzz/bin/pip install --quiet 'pip>=25.1' 'atheris>=3,<4'
+	CC=clang LDSHARED='clang -shared' CFLAGS='-O1 -g -fsanitize=address,fuzzer-no-link' \
+		build/venv-fuzz/bin/pip install --quiet --no-cache-dir --no-binary msgpack 'msgpack>=1.1,<2'
+	touch $@
+
+# $(1): compiler, $(2): sanitizers, $(3): environment
+define build_planted
+	$(1) -shared -fPIC -O1 -g -fno-omit-frame-pointer -fsanitize=$(2) -fno-sanitize-recover=all \
+		$$($(3)/bin/python -c 'import sysconfig as s; print("-I" + s.get_path("include"))') \
+		tests/sanitize/planted.c -o $$($(3)/bin/python -c 'import sysconfig as s; print(s.get_path("platlib"))')/planted.so
+endef

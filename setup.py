@@ -1,5 +1,6 @@
 """The extension module; everything else about the package is in pyproject.toml."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,15 @@ if sys.platform == "win32":
 else:
     COMPILE_ARGS = ["-O2", "-g0", "-fvisibility=hidden"]
     COMPILE_ARGS += ["-Wall", "-Wextra", "-Wno-unused-parameter"]
+LINK_ARGS = []
+
+# For `make sanitize` and `make fuzz`: what goes behind -fsanitize=, such as "address,undefined".
+SANITIZERS = os.environ.get("PROCWIRE_SANITIZE")
+if SANITIZERS:
+    COMPILE_ARGS += ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZERS}"]
+    # What is undefined ends the process; and the assertions in Python's headers are on.
+    COMPILE_ARGS += ["-fno-sanitize-recover=all", "-UNDEBUG"]
+    LINK_ARGS += [f"-fsanitize={SANITIZERS}"]
 
 HEADERS = sorted(str(path) for path in Path("csrc").glob("*.h"))
 PARTS = sorted(str(path) for path in Path("procwire/core").glob("*.p[yx]*"))
@@ -24,8 +34,11 @@ setup(
             include_dirs=["csrc"],
             depends=[*HEADERS, *PARTS],
             extra_compile_args=COMPILE_ARGS,
+            extra_link_args=LINK_ARGS,
         ),
         build_dir="build/cython",
+        # Reports of sanitizers name the line in the .pyx file then.
+        emit_linenums=bool(SANITIZERS),
         compiler_directives={
             "language_level": 3,
             "boundscheck": False,
