@@ -1,6 +1,7 @@
 # What the files of the compiled core declare to each other.
 
 include "core/header.pxd"
+include "core/watcher.pxd"
 include "core/reader.pxd"
 include "core/writer.pxd"
 include "core/codecs.pxd"

@@ -10,6 +10,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
 
+from procwire._core import watcher_set_socket
+
 __all__ = ["MAX_PATH_SIZE", "UnixListener", "listen"]
 
 MAX_PATH_SIZE = 103
@@ -43,6 +45,8 @@ class UnixListener:
             os.chmod(self.address, _SOCKET_MODE)
             status = os.lstat(self.address)
             self._inode = status.st_dev, status.st_ino
+            directory = None if self._directory is None else os.fsencode(self._directory)
+            watcher_set_socket(os.fsencode(self.address), *self._inode, directory)
             loop = asyncio.get_running_loop()
             self._server = await loop.create_unix_server(protocol_factory, sock=sock)
         except BaseException:

@@ -14,7 +14,7 @@ cdef class Connection:
     cdef readonly FrameReader reader
     cdef readonly FrameWriter writer
     # asyncio.Transport while the connection lives.
-    cdef object transport
+    cdef readonly object transport
     # Reasons for not reading, as bits.  hold() and release() are the only ones to touch it.
     cdef int holds
     # Frames are being dispatched: what they write is flushed at the end of the batch.

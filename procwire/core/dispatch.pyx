@@ -120,6 +120,7 @@ cdef class WorkerConnection(Connection):
         return 0
 
     cdef int batch_done(self) except -1:
+        procwire_set_running(0)
         self.stage.leave()
         return 0
 
@@ -223,6 +224,7 @@ cdef class WorkerConnection(Connection):
 
     cdef int begin(self, Method method, uint32_t request_id, bytes payload) except -1:
         """Decode a request, `payload` or what the reader has found last, and run its handler."""
+        procwire_set_running(procwire_request_key_of(method.id, request_id))
         if method.runs_user_codec:
             self.stage.leave()
         try:
@@ -305,6 +307,7 @@ cdef class WorkerConnection(Connection):
 
     cdef int register(self, Context context) except -1:
         context.registered = True
+        procwire_requests_add(&context.request)
         if context._request_id and not context.ended:
             self.in_flight[context._request_id] = context
         else:
@@ -314,6 +317,7 @@ cdef class WorkerConnection(Connection):
     cdef int unregister(self, Context context) except -1:
         if context.registered:
             context.registered = False
+            procwire_requests_remove(&context.request)
             context.task = None
             if self.in_flight.get(context._request_id) is context:
                 del self.in_flight[context._request_id]
