@@ -124,6 +124,8 @@ class Client(Registrations):
         self._max_payload_size = max_payload_size
         self._max_concurrency = max_concurrency
         self._max_threads = max_threads
+        # What run() has taken, and what was set for it before.
+        self._signals: dict[signal.Signals, Any] = {}
         self._liveness = liveness
         self._stall_report = stall_report
         token = auth_token if auth_token is not None else os.environ.get(TOKEN_VARIABLE)
@@ -188,12 +190,14 @@ class Client(Registrations):
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
+            previous = signal.getsignal(number)
             try:
                 loop.add_signal_handler(number, self._stop)
             except (NotImplementedError, RuntimeError, ValueError):
                 # Not every platform's loop has it, and only the main thread may.
                 continue
             watcher_exit_on_signal(number)
+            self._signals[number] = signal.SIG_DFL if previous is None else previous
         await self.start()
         await self.wait_closed()
 
@@ -253,7 +257,7 @@ class Client(Registrations):
         watcher_set_liveness(self._liveness == "process")
         if self._stall_report is not None:
             control.report_stalls(self._stall_report)
-        _sever_in_children(self)
+        _leave_in_children(self)
         control.send_init(self._listener.address, self._schema())
         self._announced = True
         startup.announced()
@@ -375,24 +379,29 @@ class Client(Registrations):
                 self._control.close()
             self._closed.set()
 
-    def _sever(self) -> None:
-        """In a child process after a fork: what it sends and reads must not be the parent's."""
+    def _leave(self) -> None:
+        """In a child process after a fork: nothing of the worker's is the child's."""
+        if self._signals:
+            # The child's signals would wake the worker's loop, which ends it, and not the child.
+            signal.set_wakeup_fd(-1)
+            for number, handler in self._signals.items():
+                signal.signal(number, handler)
         for connection in (*self._strangers, self._connection):
             if connection is not None and connection.transport is not None:
                 stdio.sever(connection.transport.get_extra_info("socket").fileno())
 
 
-def _sever_in_children(client: Client) -> None:
+def _leave_in_children(client: Client) -> None:
     # Nobody can take back what is registered here, and it must not keep the client alive.
     reference = weakref.ref(client)
 
-    def sever() -> None:
+    def leave() -> None:
         client = reference()
         if client is not None:
-            client._sever()
+            client._leave()
 
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=sever)
+        os.register_at_fork(after_in_child=leave)
 
 
 def _started_by_hand() -> bool:
