@@ -272,8 +272,12 @@ static int64_t watch_loop(int64_t time) {
     }
     if (state.stall_reported)
         return NEVER;
-    if (time - state.woken_at < state.stall)
-        return state.woken_at + state.stall;
+    if (time - state.woken_at < state.stall) {
+        /* In small steps, so that watch() notices when it has not been running itself. */
+        int64_t report_at = state.woken_at + state.stall;
+        int64_t step = time + state.stall / 4;
+        return step < report_at ? step : report_at;
+    }
     state.stall_reported = 1;
     /* In a thread of its own: standard error may be a pipe that nobody reads. */
     if (!state.reporting && start_thread(report, NULL) == 0)
@@ -425,7 +429,7 @@ static void *watch(void *unused) {
             acquire();
             int64_t late = now() - look_again;
             if (state.woken_at && late > state.stall / 4)
-                state.woken_at += late;
+                state.woken_at = now();
             release();
         }
     }

@@ -26,7 +26,7 @@ def main(loop_name: str, situation: str) -> None:
         parent.receive()
     elif situation == "under backpressure":
         # Nothing of it is read.
-        for number in range(1, 40):
+        for number in range(1, 20):
             parent.send_frame("echo_raw", number, bytes(256 * 1024))
         parent.request("stream", 1000, 1_000_000)
         parent.request("wait", 1001)

@@ -22,6 +22,8 @@ def frame(method_id: int, request_id: int, payload: bytes) -> bytes:
 
 def main(kind: str, descriptor: str, methods: str) -> None:
     connection = socket.socket(fileno=int(descriptor))
+    # The test has left it with a time limit.
+    connection.setblocking(True)
     ids = json.loads(methods)
     if kind in ("flood", "large payloads"):
         threading.Thread(target=drain, args=[connection], daemon=True).start()

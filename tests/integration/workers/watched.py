@@ -9,6 +9,7 @@ import asyncio
 import atexit
 import ctypes
 import faulthandler
+import hashlib
 import json
 import os
 import signal
@@ -34,7 +35,11 @@ def tell(text: str) -> None:
 def keep_the_lock(seconds: float) -> float:
     """Returns the time when it ended; the clock is the same for all processes."""
     tell("stuck")
-    with_the_lock.usleep(int(seconds * 1_000_000))
+    if seconds >= 3600:
+        # Signals end a sleep, but not this.
+        with_the_lock.read(os.pipe()[0], ctypes.create_string_buffer(1), 1)
+    else:
+        with_the_lock.usleep(int(seconds * 1_000_000))
     return time.monotonic()
 
 
@@ -85,6 +90,15 @@ async def block_loop(seconds: float) -> None:
     await asyncio.sleep(0)
     tell("stuck")
     time.sleep(seconds)  # noqa: ASYNC251 - what must not be done is what is tested
+
+
+@client.handle("hash")
+def hash_for(seconds: float) -> None:
+    """Keep a thread busy with C code that gives Python's lock back."""
+    block = bytes(8 * 1024 * 1024)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        hashlib.sha256(block)
 
 
 @client.handle("spin")
