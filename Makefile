@@ -4,7 +4,7 @@
 VERSIONS := $(shell tools/find-pythons | cut -d' ' -f1)
 OLDEST := $(firstword $(VERSIONS))
 NEWEST := $(lastword $(VERSIONS))
-SOURCES := $(shell find csrc procwire -name '*.py' -o -name '*.py[xid]' -o -name '*.pxd' -o -name '*.h') \
+SOURCES := $(shell find csrc procwire -name '*.py' -o -name '*.py[xid]' -o -name '*.pxd' -o -name '*.[ch]') \
 	pyproject.toml setup.py MANIFEST.in README.md
 PYTEST_ARGS ?=
 SECONDS ?= 600

@@ -10,10 +10,11 @@ from setuptools import Extension, setup
 # Set explicitly: an inherited CFLAGS would otherwise silently take the optimisation away.
 if sys.platform == "win32":
     COMPILE_ARGS = ["/O2"]
+    LINK_ARGS = []
 else:
     COMPILE_ARGS = ["-O2", "-g0", "-fvisibility=hidden"]
-    COMPILE_ARGS += ["-Wall", "-Wextra", "-Wno-unused-parameter"]
-LINK_ARGS = []
+    COMPILE_ARGS += ["-Wall", "-Wextra", "-Wno-unused-parameter", "-pthread"]
+    LINK_ARGS = ["-pthread"]
 
 # For `make sanitize` and `make fuzz`: what goes behind -fsanitize=, such as "address,undefined".
 SANITIZERS = os.environ.get("PROCWIRE_SANITIZE")
@@ -23,16 +24,17 @@ if SANITIZERS:
     COMPILE_ARGS += ["-fno-sanitize-recover=all", "-UNDEBUG"]
     LINK_ARGS += [f"-fsanitize={SANITIZERS}"]
 
-HEADERS = sorted(str(path) for path in Path("csrc").glob("*.h"))
+C_SOURCES = sorted(str(path) for path in Path("csrc").glob("*.c"))
+C_HEADERS = sorted(str(path) for path in Path("csrc").glob("*.h"))
 PARTS = sorted(str(path) for path in Path("procwire/core").glob("*.p[yx]*"))
 
 setup(
     ext_modules=cythonize(
         Extension(
             "procwire._core",
-            ["procwire/_core.pyx"],
+            ["procwire/_core.pyx", *C_SOURCES],
             include_dirs=["csrc"],
-            depends=[*HEADERS, *PARTS],
+            depends=[*C_HEADERS, *PARTS],
             extra_compile_args=COMPILE_ARGS,
             extra_link_args=LINK_ARGS,
         ),

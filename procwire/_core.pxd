@@ -2,6 +2,7 @@
 
 include "core/header.pxd"
 include "core/socket.pxd"
+include "core/watcher.pxd"
 include "core/reader.pxd"
 include "core/writer.pxd"
 include "core/codecs.pxd"

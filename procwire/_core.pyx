@@ -2,10 +2,12 @@
 #
 # In the order of a byte's way: what the socket gives goes through the reader, the connection and
 # the dispatch to a codec and to the handler, which runs in a task and answers through its
-# context; codec and writer take it back to the socket.
+# context; codec and writer take it back to the socket.  The watcher, beside all that, has the
+# control plane.
 
 include "core/environment.pyx"
 include "core/header.pyx"
+include "core/watcher.pyx"
 include "core/reader.pyx"
 include "core/writer.pyx"
 include "core/codecs.pyx"

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from procwire import startup, stdio
-from procwire.client import Client
+from procwire.client import EXIT_DEADLINE, Client
+from procwire.control import own_process
 
 __all__ = ["load", "main"]
 
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     # Before the user's module is imported: nothing that it prints may reach the parent.
     if not os.isatty(0):
-        stdio.take()
+        # Nor must an import that takes its time outlive a parent.
+        own_process(stdio.take(), EXIT_DEADLINE)
     try:
         client = load(options.target)
     except BaseException as error:

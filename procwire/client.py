@@ -11,15 +11,22 @@ import math
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
 from procwire import forks, startup, stdio
-from procwire._core import DEFAULT_MAX_PAYLOAD_SIZE, MAX_PAYLOAD_SIZE, WorkerConnection
+from procwire._core import (
+    DEFAULT_MAX_PAYLOAD_SIZE,
+    MAX_PAYLOAD_SIZE,
+    WorkerConnection,
+    watcher_begin_exit,
+    watcher_exit_on_signal,
+    watcher_set_liveness,
+    watcher_set_names,
+)
 from procwire.authentication import take_token
 from procwire.codecs import Codec
-from procwire.control import ControlChannel
+from procwire.control import ControlChannel, own_process
 from procwire.errors import (
     AlreadyStartedError,
     NotConnectedError,
@@ -33,6 +40,7 @@ from procwire.threads import Threads
 __all__ = ["Client"]
 
 LoopName = Literal["auto", "asyncio", "uvloop"]
+Liveness = Literal["loop", "process"]
 
 _logger = logging.getLogger("procwire")
 
@@ -40,6 +48,8 @@ SHUTDOWN_GRACE = 4.0
 """Seconds that handlers have for their clean-up; the parent kills after 5."""
 EXIT_DEADLINE = SHUTDOWN_GRACE + 0.4
 """Seconds after which the process ends, whatever keeps it: the last chance to end with status 0."""
+MIN_STALL_REPORT = 0.1
+"""Seconds; a loop that is asked whether it turns more often does little else."""
 DEFAULT_MAX_CONCURRENCY = 1024
 DEFAULT_MAX_IN_FLIGHT_BYTES = 16 * 1024 * 1024
 
@@ -81,6 +91,19 @@ class Client(Registrations):
             slowly, is never given up. ``None`` waits for ever.
         auth_token: What the parent must prove to know, 32 KiB at most. The parent's own, from
             ``PROCWIRE_TOKEN``, when ``None``.
+        liveness: Whose life a parent's heartbeat tests. With ``"loop"`` a ping is answered when
+            the event loop turns, so that a parent kills a worker whose loop is stuck. With
+            ``"process"`` a native thread answers at once, even while C code keeps Python's lock
+            for minutes: for workers that compute on the loop or import for long.
+        stall_report: Seconds, 0.1 at least, after which an event loop that stands still is
+            reported on standard error, once: for how long, the methods and request ids that are
+            running and in flight, and the stacks of all threads. The report comes a quarter
+            later at most, so half of the parent's heartbeat timeout leaves it time. ``None``
+            reports nothing: stacks are read while other threads run, as :mod:`faulthandler`
+            does it, and an idle loop is woken four times in that time.
+
+    Raises:
+        ValueError: an argument is out of its range.
     """
 
     def __init__(
@@ -93,6 +116,8 @@ class Client(Registrations):
         max_threads: int | None = None,
         backpressure_timeout: float | None = None,
         auth_token: str | None = None,
+        liveness: Liveness = "loop",
+        stall_report: float | None = None,
     ) -> None:
         if not 1 <= max_payload_size <= MAX_PAYLOAD_SIZE:
             raise ValueError(
@@ -106,6 +131,10 @@ class Client(Registrations):
             raise ValueError(
                 f"backpressure_timeout is a number of seconds above 0, got {backpressure_timeout}"
             )
+        if liveness not in ("loop", "process"):
+            raise ValueError(f"liveness is 'loop' or 'process', got {liveness!r}")
+        if stall_report is not None and not MIN_STALL_REPORT <= stall_report < math.inf:
+            raise ValueError(f"stall_report is {MIN_STALL_REPORT} s at least, got {stall_report}")
         super().__init__(default_codec)
         self._event_ids: dict[str, int] = {}
         self._max_payload_size = max_payload_size
@@ -113,6 +142,12 @@ class Client(Registrations):
         self._max_in_flight_bytes = max_in_flight_bytes
         self._max_threads = max_threads
         self._backpressure_timeout = backpressure_timeout
+        self._liveness = liveness
+        self._stall_report = stall_report
+        # Set by run(): the process is this worker's.
+        self._owns_process = False
+        # What run() has taken, and what was set for it before.
+        self._signals: dict[signal.Signals, Any] = {}
         # Handlers and child processes have no business with it.
         self._token = take_token(auth_token)
 
@@ -126,10 +161,6 @@ class Client(Registrations):
         # Connections that have not proved the token yet, and the parent's.
         self._strangers: Strangers | None = None
         self._connection: WorkerConnection | None = None
-        self._pong_scheduled = False
-        # Set by run(): the process is this worker's, and ends when it has to.
-        self._owns_process = False
-        self._watchdog: threading.Timer | None = None
 
     def __repr__(self) -> str:
         return f"<procwire.Client methods={list(self._methods)} events={list(self._events)}>"
@@ -141,7 +172,10 @@ class Client(Registrations):
 
         ``$shutdown``, the end of standard input, the loss of the data connection, ``SIGTERM``
         and ``SIGINT`` all end it in the same way: handlers are cancelled and have
-        4 seconds to clean up.
+        4 seconds to clean up. 4.4 seconds after that began the process ends with status 0,
+        whatever still keeps it: a handler that blocks, C code that keeps Python's lock, a thread
+        that is no daemon, an exit handler, or what the program does after this function has
+        returned.
 
         Args:
             loop: ``"asyncio"``, ``"uvloop"`` (needs the extra of that name), ``"auto"`` for
@@ -154,9 +188,9 @@ class Client(Registrations):
         if _started_by_hand():
             print(self._hint(), file=sys.stderr)
             raise SystemExit(2)
-        stdio.take()
         self._owns_process = True
         try:
+            own_process(stdio.take(), EXIT_DEADLINE)
             factory = _loop_factory(loop)
             with asyncio.Runner(loop_factory=factory) as runner:
                 runner.run(self._serve())
@@ -166,20 +200,23 @@ class Client(Registrations):
             _logger.exception("the worker cannot start")
             startup.report_failure(error)
             raise SystemExit(1) from None
-        if self._watchdog is not None:
-            self._watchdog.cancel()
         if self._threads is not None and self._threads.running:
             # The interpreter would wait for threads that nobody can stop.
-            self._exit_now(f"{self._threads.running} handlers did not end in time")
+            _logger.warning("%d handlers did not end in time", self._threads.running)
+            logging.shutdown()
+            os._exit(0)
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
+            previous = signal.getsignal(number)
             try:
                 loop.add_signal_handler(number, self._stop)
             except (NotImplementedError, RuntimeError, ValueError):
                 # Not every platform's loop has it, and only the main thread may.
                 continue
+            watcher_exit_on_signal(number)
+            self._signals[number] = signal.SIG_DFL if previous is None else previous
         await self.start()
         await self.wait_closed()
 
@@ -224,15 +261,26 @@ class Client(Registrations):
                 connection.abort()
             return connection
 
-        control = ControlChannel(stdio.take(), self._control_message)
+        control = self._control = ControlChannel(stdio.take())
         try:
             self._listener = listen(loop, make_connection, strangers.drop_oldest)
+            await control.open(self._stop)
         except BaseException:
+            control.close()
+            if self._listener is not None:
+                self._listener.close()
             self._threads.close()
             self._closed.set()
             raise
-        self._control = control
-        control.start()
+        if self._closing is not None:
+            # A signal came first: there is nothing to announce any more.
+            self._listener.close()
+            control.close()
+            return
+        watcher_set_names(self._methods)
+        watcher_set_liveness(self._liveness == "process")
+        if self._stall_report is not None:
+            control.report_stalls(self._stall_report)
         control.send_init(self._listener.address, self._schema())
         self._announced = True
         startup.announced()
@@ -305,29 +353,6 @@ class Client(Registrations):
 
     # ---- what the channels report ----------------------------------------------------------
 
-    def _control_message(self, method: str | None) -> None:
-        """A message of the parent, in the control channel's thread."""
-        loop = self._loop
-        assert loop is not None
-        if method is None or method == "$shutdown":
-            self._limit_exit()
-        try:
-            if method == "$ping":
-                # One answer for all pings since the loop's last turn.
-                if not self._pong_scheduled:
-                    self._pong_scheduled = True
-                    loop.call_soon_threadsafe(self._pong)
-            elif method is None or method == "$shutdown":
-                loop.call_soon_threadsafe(self._stop)
-        except RuntimeError:
-            # The loop is closed: all is over.
-            pass
-
-    def _pong(self) -> None:
-        self._pong_scheduled = False
-        assert self._control is not None
-        self._control.send_pong()
-
     def _adopted(self, connection: WorkerConnection) -> None:
         """The parent is there: nobody else is let in."""
         assert self._strangers is not None
@@ -348,39 +373,27 @@ class Client(Registrations):
         self._stop(connection)
 
     def _stop(self, connection: WorkerConnection | None = None) -> None:
-        self._limit_exit()
+        watcher_begin_exit()
         if self._closing is None and self._loop is not None:
             self._closing = self._loop.create_task(
                 self._close(connection or self._connection), name="procwire-shutdown"
             )
 
-    def _limit_exit(self) -> None:
-        """Make sure that the process ends: a handler may swallow its cancellation, or block."""
-        if self._owns_process and self._watchdog is None:
-            self._watchdog = threading.Timer(
-                EXIT_DEADLINE, self._exit_now, ["the worker did not end in time"]
-            )
-            self._watchdog.daemon = True
-            self._watchdog.start()
-
     def _cut_off_child(self) -> None:
-        """In a child process that a handler has forked: the parent must not hear of it."""
-        descriptors = stdio.take()
-        forks.replace(descriptors.input)
-        forks.replace(descriptors.output)
+        """In a child process that a handler has forked: nothing of the worker's is the child's."""
+        if self._signals:
+            # The child's signals would wake the worker's loop, which ends it, and not the child.
+            signal.set_wakeup_fd(-1)
+            for number, handler in self._signals.items():
+                signal.signal(number, handler)
         assert self._strangers is not None
         for connection in (self._connection, *self._strangers):
             if connection is not None and connection.transport is not None:
-                forks.replace(connection.transport.get_extra_info("socket").fileno())
+                stdio.sever(connection.transport.get_extra_info("socket").fileno())
         if self._owns_process:
             assert self._loop is not None
             # What the loop would do next is the worker's affair, and its descriptors are shared.
             self._loop.call_soon(forks.end_child)
-
-    def _exit_now(self, why: str) -> None:
-        _logger.warning("%s", why)
-        logging.shutdown()
-        os._exit(0)
 
     async def _close(self, connection: WorkerConnection | None) -> None:
         """The one way out."""
@@ -404,6 +417,8 @@ class Client(Registrations):
         finally:
             if self._threads is not None:
                 self._threads.close()
+            if self._control is not None:
+                self._control.close()
             self._closed.set()
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import weakref
-from contextlib import suppress
 from typing import NoReturn, Protocol
 
-__all__ = ["end_child", "protect", "replace"]
+__all__ = ["end_child", "protect"]
 
 _logger = logging.getLogger("procwire")
 
@@ -30,14 +29,6 @@ _protected: weakref.WeakSet[Worker] = weakref.WeakSet()
 def protect(worker: Worker) -> None:
     """Cut every child off that is forked from now on, as long as the worker lives."""
     _protected.add(worker)
-
-
-def replace(descriptor: int) -> None:
-    """Put the null device in a descriptor's place; the one of the original process stays."""
-    with suppress(OSError):
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, descriptor, inheritable=False)
-        os.close(null)
 
 
 def end_child() -> NoReturn:

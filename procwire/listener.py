@@ -11,6 +11,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
 
+from procwire._core import watcher_set_socket
 from procwire.credentials import refusal
 
 __all__ = ["MAX_PATH_SIZE", "UnixListener", "listen"]
@@ -72,6 +73,8 @@ class UnixListener:
             os.chmod(self.address, _SOCKET_MODE)
             status = os.lstat(self.address)
             self._inode = status.st_dev, status.st_ino
+            directory = None if self._directory is None else os.fsencode(self._directory)
+            watcher_set_socket(os.fsencode(self.address), *self._inode, directory)
             sock.listen(BACKLOG)
             self._loop.add_reader(sock, self._accept)
         except BaseException:

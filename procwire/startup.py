@@ -32,8 +32,7 @@ def report_failure(error: BaseException) -> None:
         return
     announced()
     message = f"{type(error).__name__}: {describe(error)} (Python interpreter: {sys.executable})"
-    control = ControlChannel(stdio.take(), lambda _: None)
-    control.start()
+    control = ControlChannel(stdio.take())
     control.send_error(message)
     control.wait_ended(LINGER)
 

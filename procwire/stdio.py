@@ -15,7 +15,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-__all__ = ["Descriptors", "module_name", "take", "take_if_spawned"]
+__all__ = ["Descriptors", "module_name", "sever", "take", "take_if_spawned"]
 
 MODULE_NAME_VARIABLE = "PROCWIRE_MODULE_NAME"
 
@@ -58,12 +58,17 @@ def take() -> Descriptors:
                 stream.flush()
         # os.dup() makes descriptors that child processes do not inherit.
         descriptors = Descriptors(os.dup(0), os.dup(1))
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.close(null)
+        sever(0)
         os.dup2(2, 1)
         if hasattr(sys.stdout, "reconfigure"):
             # It is a person's terminal or log now: a line must appear when it is printed.
             sys.stdout.reconfigure(line_buffering=True)
         _taken = descriptors
     return _taken
+
+
+def sever(descriptor: int) -> None:
+    """Make a descriptor one of the null device, which is at its end and takes everything."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, descriptor, inheritable=descriptor <= 2)
+    os.close(null)

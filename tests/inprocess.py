@@ -33,6 +33,9 @@ class _NoControl:
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
+    async def open(self, _on_end: Any) -> None:
+        """There is nobody to say that the worker is to end."""
+
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_, **__: None
 

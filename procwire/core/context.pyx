@@ -50,6 +50,10 @@ cdef class Context(Owner):
         self.connection = connection
         self._method = method
         self._request_id = request_id
+        self.request.key = procwire_request_key_of(method.id, request_id)
+
+    def __dealloc__(self):
+        procwire_requests_remove(&self.request)
 
     def __repr__(self):
         return f"<procwire.Context {self._method.name!r} #{self._request_id}>"

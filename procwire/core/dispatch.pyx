@@ -130,6 +130,7 @@ cdef class WorkerConnection(Connection):
         return 0
 
     cdef int batch_done(self) except -1:
+        procwire_set_running(0)
         self.stage.leave()
         return 0
 
@@ -244,6 +245,7 @@ cdef class WorkerConnection(Connection):
         """Decode a request, `payload` or what the reader has found last, and run its handler."""
         self.request_size = self.reader.header.payload_length if payload is None else len(payload)
         failure = None
+        procwire_set_running(procwire_request_key_of(method.id, request_id))
         if method.runs_user_codec:
             self.stage.leave()
         try:
@@ -332,6 +334,7 @@ cdef class WorkerConnection(Connection):
         context.registered = True
         context.request_size = self.request_size
         self.in_flight_bytes += context.request_size
+        procwire_requests_add(&context.request)
         if context._request_id and not context.ended:
             self.in_flight[context._request_id] = context
         else:
@@ -341,6 +344,7 @@ cdef class WorkerConnection(Connection):
     cdef int unregister(self, Context context) except -1:
         if context.registered:
             context.registered = False
+            procwire_requests_remove(&context.request)
             context.task = None
             self.in_flight_bytes -= context.request_size
             if self.in_flight.get(context._request_id) is context:

@@ -6,6 +6,9 @@ from cpython.object cimport PyObject
 cdef class Owner:
     """Whoever a coroutine is run for: told once how it ended."""
 
+    # For the watcher's reports: what is being run, a member of a list while it is under way.
+    cdef procwire_request request
+
     cdef int finished(self, object result) except -1
     cdef int failed(self, object error) except -1
 

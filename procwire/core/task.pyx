@@ -145,6 +145,7 @@ cdef class TaskBody:
                 raise StopIteration
             return self.park()
         failure = result = None
+        procwire_set_running(self.owner.request.key)
         PyContext_Enter(self.variables)
         try:
             if error is None:
@@ -162,6 +163,7 @@ cdef class TaskBody:
             failure = raised
         finally:
             PyContext_Exit(self.variables)
+            procwire_set_running(0)
         if status == STEP_SUSPENDED:
             return result
         owner = self.owner

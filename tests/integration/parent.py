@@ -62,6 +62,8 @@ class Parent:
             cwd=cwd,
         )
         self._lines: queue.Queue[bytes | None] = queue.Queue()
+        self._reads = threading.Event()
+        self._reads.set()
         self._errors: list[bytes] = []
         self._readers = [
             threading.Thread(target=self._read_stdout, daemon=True),
@@ -93,6 +95,7 @@ class Parent:
         """End the worker, whatever state it is in."""
         if self.socket is not None:
             self.socket.close()
+        self.read_control(True)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(DEADLINE)
@@ -109,6 +112,7 @@ class Parent:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.put(line)
+            self._reads.wait()
         self._lines.put(None)
 
     def _read_stderr(self) -> None:
@@ -121,6 +125,13 @@ class Parent:
         line = self._lines.get(timeout=DEADLINE)
         # The first control message comes behind an empty line, whatever was printed before.
         return self.line() if line == b"\n" else line or b""
+
+    def read_control(self, reads: bool) -> None:
+        """Whether the worker's standard output is read, from the next line on."""
+        if reads:
+            self._reads.set()
+        else:
+            self._reads.clear()
 
     def message(self) -> dict[str, Any]:
         line = self.line()

@@ -19,6 +19,7 @@ const METHODS = {
   deaf: undefined,
   block_thread: undefined,
   block_loop: undefined,
+  keep_lock: undefined,
   gate: undefined,
   crash: undefined,
   quick: undefined,
@@ -126,6 +127,34 @@ describe("heartbeat", () => {
     assert.deepEqual(await worker.manager.exited, [null, "SIGKILL"]);
     assert.match(worker.troubles[0].message, /missed heartbeat/);
   });
+
+  test("a worker whose process is to be alive may keep Python's lock", async (t) => {
+    const policy = { heartbeat: { intervalMs: 20, timeoutMs: 1000 } };
+    const env = { OPTIONS: JSON.stringify({ liveness: "process" }) };
+    const worker = await start(t, { policy, env });
+    const keeping = worker.send("keep_lock", 3);
+    await worker.logged(/holding/);
+    const { pongs } = worker.manager;
+    assert.equal(await keeping, "kept");
+    assert.ok(worker.manager.pongs > pongs + 10, `${worker.manager.pongs - pongs} pongs`);
+    assert.deepEqual(worker.troubles, []);
+  });
+
+  test("the log says what was stuck before the parent kills", async (t) => {
+    const policy = { heartbeat: { intervalMs: 20, timeoutMs: 2000 } };
+    const env = { OPTIONS: JSON.stringify({ stall_report: 0.5 }) };
+    const worker = await start(t, { policy, env });
+    worker.send("hold", null).catch(() => {});
+    await worker.logged(/holding/);
+    const request = worker.nextRequestId;
+    const error = await failure(worker.send("keep_lock", 60));
+    assert.equal(error.message, "Module disconnected");
+    assert.deepEqual(await worker.manager.exited, [null, "SIGKILL"]);
+    const stuck = `running: keep_lock #${request}; in flight: hold #${request - 1}`;
+    assert.equal(worker.log().match(/has stood still/g).length, 1);
+    assert.ok(worker.log().includes(stuck), worker.log());
+    assert.match(worker.log(), /File ".*life\.py", line \d+ in keep_lock/);
+  });
 });
 
 describe("time limits", () => {
@@ -138,7 +167,7 @@ describe("time limits", () => {
       assert.ok(performance.now() - begun < 5000);
     }
     assert.deepEqual(worker.module._childSchema.methods.quick, {
-      id: 10,
+      id: 11,
       response: "result",
       timeout: 50,
     });

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+MAX_WHEEL_SIZE = 200 * 1024
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 pytestmark = pytest.mark.skipif(
@@ -31,15 +32,18 @@ def test_the_sdist_has_sources_and_nothing_generated() -> None:
         str(path.relative_to(ROOT))
         for directory in ("csrc", "procwire")
         for path in (ROOT / directory).rglob("*")
-        if path.suffix in {".h", ".py", ".pyi", ".pyx", ".pxd"}
+        if path.suffix in {".c", ".h", ".py", ".pyi", ".pyx", ".pxd"}
     }
     assert tracked <= names
     assert {"pyproject.toml", "setup.py", "LICENSE", "README.md", "procwire/py.typed"} <= names
-    assert not [name for name in names if name.endswith((".c", ".cpp", ".so", ".pyd", ".pyc"))]
+    assert not [name for name in names if name.endswith((".cpp", ".so", ".pyd", ".pyc"))]
+    assert not [name for name in names if name.endswith(".c") and not name.startswith("csrc/")]
 
 
 def test_the_wheel_has_no_sources() -> None:
-    with zipfile.ZipFile(the_only(ROOT / "build" / f"wheel-{VERSION}", "*.whl")) as archive:
+    wheel = the_only(ROOT / "build" / f"wheel-{VERSION}", "*.whl")
+    assert wheel.stat().st_size <= MAX_WHEEL_SIZE
+    with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert not [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd", ".pyc"))]
     assert not [name for name in names if name.startswith(("tests", "csrc", "examples"))]

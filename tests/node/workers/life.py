@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import ctypes
+import json
 import os
 import sys
 import threading
@@ -11,7 +13,7 @@ from typing import Any
 
 from procwire import Client, Context
 
-client = Client()
+client = Client(**json.loads(os.environ.get("OPTIONS", "{}")))
 
 
 def log(text: str) -> None:
@@ -76,6 +78,14 @@ def block_thread(seconds: float) -> None:
 def block_loop(seconds: float) -> None:
     log("holding")
     time.sleep(seconds)
+
+
+@client.handle("keep_lock", sync_to_thread=False)
+def keep_lock(seconds: float) -> str:
+    """A C call that does not give Python's lock back."""
+    log("holding")
+    ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+    return "kept"
 
 
 # ---- time limits, threads and crashes ------------------------------------------------------
