@@ -174,6 +174,7 @@ def _candidates() -> list[str]:
 
 def _make_path(base: str) -> tuple[str, str | None]:
     """A path for a socket in ``base``, and the directory that was made for it, if one was."""
+    _check_base(base)
     # 128 random bits, in the short spelling: some runtime directories' names are long.
     name = f"procwire-{os.getpid()}-{urlsafe_b64encode(os.urandom(16)).rstrip(b'=').decode()}"
     if _is_private(base):
@@ -188,6 +189,15 @@ def _make_path(base: str) -> tuple[str, str | None]:
     # The umask may have taken away what this process needs itself.
     os.chmod(directory, _DIRECTORY_MODE)
     return path, directory
+
+
+def _check_base(base: str) -> None:
+    """Refuse a directory in which somebody else could put a socket in the place of ours."""
+    for status in (os.lstat(base), os.stat(base)):
+        if status.st_uid not in (0, os.geteuid()):
+            raise OSError(f"it belongs to user {status.st_uid}")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX:
+        raise OSError("others may rename what is in it")
 
 
 def _check_length(path: str) -> None:

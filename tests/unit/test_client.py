@@ -99,6 +99,11 @@ def test_names_are_given_once() -> None:
         ({"max_payload_size": 0}, "from 1 to 2147483647 bytes, got 0"),
         ({"max_payload_size": 2**31}, "from 1 to 2147483647 bytes"),
         ({"max_concurrency": 0}, "1 at least, got 0"),
+        ({"max_in_flight_bytes": 0}, "1 at least, got 0"),
+        ({"backpressure_timeout": 0.0}, "seconds above 0, got 0"),
+        ({"liveness": "both"}, "'loop' or 'process', got 'both'"),
+        ({"stall_report": 0.05}, "0.1 s at least, got 0.05"),
+        ({"stall_report": float("nan")}, "0.1 s at least, got nan"),
         ({"default_codec": "json"}, "there is no codec 'json'"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,6 +101,34 @@ def test_nesting_of_what_arrives() -> None:
     assert codec.decode(b"\x91" * 1023 + b"\xc0") is not None
     with pytest.raises(CodecError):
         codec.decode(b"\x91" * 1025 + b"\xc0")
+
+
+def test_nesting_needs_no_large_stack() -> None:
+    """As small as some systems give to a thread."""
+    codec = MsgpackCodec()
+    deepest: Any = None
+    for _ in range(200_000):
+        deepest = [deepest]
+    failures = []
+
+    def both_ways() -> None:
+        for convert in (
+            lambda: codec.decode(b"\x91" * 200_000 + b"\xc0"),
+            lambda: codec.encode(deepest),
+        ):
+            try:
+                convert()
+            except CodecError as error:
+                failures.append(error)
+
+    previous = threading.stack_size(128 * 1024)
+    try:
+        thread = threading.Thread(target=both_ways)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(previous)
+    assert len(failures) == 2
 
 
 def test_the_longest_string() -> None:

@@ -50,6 +50,12 @@ def child_environment(data: Any) -> str:
 
 
 @client.handle
+async def start_child(data: Any) -> int:
+    child = await asyncio.create_subprocess_exec("sleep", "3600", close_fds=False)
+    return child.pid
+
+
+@client.handle
 async def everything(data: Any) -> str:
     """What a debugger or a crash reporter shows of the client and of this moment."""
     try:
