@@ -7,6 +7,8 @@ NEWEST := $(lastword $(VERSIONS))
 SOURCES := $(shell find csrc procwire -name '*.py' -o -name '*.py[xid]' -o -name '*.pxd' -o -name '*.[ch]') \
 	pyproject.toml setup.py MANIFEST.in README.md
 PYTEST_ARGS ?=
+# Many tests wait for a worker's time limits: more of them run at once than there are processors.
+TEST_JOBS ?= 4
 SECONDS ?= 600
 
 ifeq ($(VERSIONS),)
@@ -22,7 +24,7 @@ demo: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
 test: lint $(VERSIONS:%=test-%)
 
 test-%: build/venv-%/ready node_modules/.package-lock.json
-	build/venv-$*/bin/pytest $(PYTEST_ARGS)
+	build/venv-$*/bin/pytest -n $(TEST_JOBS) --dist worksteal $(PYTEST_ARGS)
 
 lint: build/venv-$(NEWEST)/ready
 	build/venv-$(NEWEST)/bin/ruff check .

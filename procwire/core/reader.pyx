@@ -26,8 +26,10 @@ cdef extern from "Python.h":
 
 # One read of the event loop.  A Unix socket gives about 208 KiB at a time by default.
 cdef Py_ssize_t READ_BUFFER_SIZE = 256 * 1024
-# What is reserved for a large payload before its bytes arrive; then it grows sixteenfold.
+# What is reserved for a large payload before its bytes arrive, and when these are there; then it
+# grows fourfold.
 cdef Py_ssize_t FIRST_RESERVATION = 1024 * 1024
+cdef Py_ssize_t SECOND_RESERVATION = 16 * 1024 * 1024
 # Below this much room behind the unread tail, the tail is moved to the front.
 cdef Py_ssize_t LEAST_ROOM = 64 * 1024
 
@@ -166,7 +168,7 @@ cdef class FrameReader:
         if self._body_filled < capacity:
             return 0
         # Memory is reserved as bytes arrive, never on the word of a header.
-        capacity = min(self._body_length, capacity * 16)
+        capacity = min(self._body_length, max(SECOND_RESERVATION, capacity * 4))
         body = <PyObject *>self._body
         Py_INCREF(self._body)
         self._body = None
