@@ -99,6 +99,10 @@ def test_names_are_given_once() -> None:
         ({"max_payload_size": 0}, "from 1 to 2147483647 bytes, got 0"),
         ({"max_payload_size": 2**31}, "from 1 to 2147483647 bytes"),
         ({"max_concurrency": 0}, "1 at least, got 0"),
+        ({"liveness": "thread"}, "liveness is 'loop' or 'process', got 'thread'"),
+        ({"stall_report": 0}, "stall_report is 0.1 s at least, got 0"),
+        ({"stall_report": float("nan")}, "stall_report is 0.1 s at least, got nan"),
+        ({"stall_report": float("inf")}, "stall_report is 0.1 s at least, got inf"),
         ({"default_codec": "json"}, "there is no codec 'json'"),
     ],
 )
