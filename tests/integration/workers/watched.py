@@ -33,14 +33,15 @@ def tell(text: str) -> None:
 
 
 def keep_the_lock(seconds: float) -> float:
-    """Returns the time when it ended; the clock is the same for all processes."""
+    """Returns the time before which it cannot have ended; all processes have the same clock."""
     tell("stuck")
+    end = time.monotonic() + seconds
     if seconds >= 3600:
         # Signals end a sleep, but not this.
         with_the_lock.read(os.pipe()[0], ctypes.create_string_buffer(1), 1)
     else:
         with_the_lock.usleep(int(seconds * 1_000_000))
-    return time.monotonic()
+    return end
 
 
 @client.handle
