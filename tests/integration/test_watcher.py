@@ -182,8 +182,9 @@ def test_a_parent_that_reads_no_pongs(loop_name: str, liveness: str, blocking: b
         before = parent.call("memory")
         parent.control(PING)
         wait_until(lambda: waiting_bytes(output.fileno()), "a pong waits to be read")
-        parent.control(PING * 10_000)
-        assert parent.call("echo", 1) == 1
+        for _ in range(200):
+            parent.control(PING)
+            assert parent.call("echo", 1) == 1
         assert parent.call("memory") < before + 1024
         parent.end_control()
         assert parent.wait() == 0
@@ -293,7 +294,7 @@ def test_an_import_that_hangs(tmp_path: Path) -> None:
 
 
 def test_shutdown_takes_no_time(parent: Parent) -> None:
-    """It takes 60 ms on a quiet machine; a parent should not notice on a busy one, either."""
+    """It takes 32 ms on a quiet machine; the goal is 200, the bound has room for a busy one."""
     assert parent.call("echo", 1) == 1
     began = time.monotonic()
     parent.control_message("$shutdown")
@@ -368,15 +369,15 @@ def test_forked_children_have_nothing_of_the_parents(parent: Parent, how: str) -
     }
     assert len(private) == 3
     assert parent.call("fork", how) == 0
-    inherited = set(re.findall(r"open in the child: \d+ (\S+)", parent.stderr()))
-    assert inherited
-    assert not inherited & private
     parent.control(PING)
     assert parent.line() == PONG
     assert parent.call("echo", 1) == 1
     parent.control_message("$shutdown")
     assert parent.wait() == 0
     assert parent.line() == b""
+    inherited = set(re.findall(r"open in the child: \d+ (\S+)", parent.stderr_at_end()))
+    assert inherited
+    assert not inherited & private
 
 
 def test_a_pool_of_forked_processes(parent: Parent) -> None:
@@ -464,14 +465,16 @@ def test_a_report_has_an_end(loop_name: str) -> None:
         assert requests.endswith(", wait #16 and 484 more")
 
 
-def test_a_report_that_nobody_reads(loop_name: str, tmp_path: Path) -> None:
-    """The watcher must go on when standard error is a pipe that is full."""
+@pytest.mark.parametrize("room", [0, 4096])
+def test_a_report_that_nobody_reads(loop_name: str, tmp_path: Path, room: int) -> None:
+    """The watcher must go on when standard error is a pipe that takes nothing, or only a part."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
     with suppress(BlockingIOError):
         while True:
             os.write(end, b"x" * 4096)
+    assert len(os.read(end, room)) == room
     worker = [sys.executable, str(WORKERS / "watched.py"), loop_name]
     options = json.dumps({"stall_report": 0.2, "liveness": "process"})
     command = ["/bin/sh", "-c", f'exec "$@" 2>{pipe}', "sh", *worker, options]

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MAX_WHEEL_SIZE = 200 * 1024
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 pytestmark = pytest.mark.skipif(
@@ -41,9 +40,7 @@ def test_the_sdist_has_sources_and_nothing_generated() -> None:
 
 
 def test_the_wheel_has_no_sources() -> None:
-    wheel = the_only(ROOT / "build" / f"wheel-{VERSION}", "*.whl")
-    assert wheel.stat().st_size <= MAX_WHEEL_SIZE
-    with zipfile.ZipFile(wheel) as archive:
+    with zipfile.ZipFile(the_only(ROOT / "build" / f"wheel-{VERSION}", "*.whl")) as archive:
         names = archive.namelist()
     assert not [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd", ".pyc"))]
     assert not [name for name in names if name.startswith(("tests", "csrc", "examples"))]

@@ -101,9 +101,10 @@ def test_names_are_given_once() -> None:
         ({"max_concurrency": 0}, "1 at least, got 0"),
         ({"max_in_flight_bytes": 0}, "1 at least, got 0"),
         ({"backpressure_timeout": 0.0}, "seconds above 0, got 0"),
-        ({"liveness": "both"}, "'loop' or 'process', got 'both'"),
-        ({"stall_report": 0.05}, "0.1 s at least, got 0.05"),
-        ({"stall_report": float("nan")}, "0.1 s at least, got nan"),
+        ({"liveness": "thread"}, "liveness is 'loop' or 'process', got 'thread'"),
+        ({"stall_report": 0}, "stall_report is 0.1 s at least, got 0"),
+        ({"stall_report": float("nan")}, "stall_report is 0.1 s at least, got nan"),
+        ({"stall_report": float("inf")}, "stall_report is 0.1 s at least, got inf"),
         ({"default_codec": "json"}, "there is no codec 'json'"),
     ],
 )

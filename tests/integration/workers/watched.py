@@ -33,14 +33,19 @@ def tell(text: str) -> None:
 
 
 def keep_the_lock(seconds: float) -> float:
-    """Returns the time when it ended; the clock is the same for all processes."""
-    tell("stuck")
+    """Returns the time before which it cannot have ended; all processes have the same clock."""
+    # No other thread may have the lock between saying so and doing it.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    end = time.monotonic() + seconds
+    with_the_lock.write(2, b"stuck\n", 6)
     if seconds >= 3600:
         # Signals end a sleep, but not this.
         with_the_lock.read(os.pipe()[0], ctypes.create_string_buffer(1), 1)
     else:
         with_the_lock.usleep(int(seconds * 1_000_000))
-    return time.monotonic()
+    sys.setswitchinterval(interval)
+    return end
 
 
 @client.handle
@@ -76,8 +81,12 @@ async def lock_loop_later(seconds: float) -> float:
 
 
 @client.handle("lock_quietly", sync_to_thread=False)
-def lock_quietly(seconds: float) -> None:
-    with_the_lock.usleep(int(seconds * 1_000_000))
+def lock_quietly(seconds: float, depth: int = 100) -> None:
+    """With a stack that makes a long report."""
+    if depth:
+        lock_quietly(seconds, depth - 1)
+    else:
+        with_the_lock.usleep(int(seconds * 1_000_000))
 
 
 @client.handle("lock_thread")
@@ -137,12 +146,21 @@ async def own_timer(seconds: float) -> None:
 
 @client.handle
 async def storm(data: Any) -> None:
-    """A signal every millisecond, which interrupts whatever system call is waiting."""
+    """Signals all the time, which interrupt whatever system call is waiting, in each thread."""
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.siginterrupt(signal.SIGALRM, True)
     signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    threading.Thread(target=pester, daemon=True).start()
     # Python gives signals their default back at its end.
     atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
+
+
+def pester() -> None:
+    threads = [int(name) for name in os.listdir("/proc/self/task")]
+    while True:
+        for thread in threads:
+            with_the_lock.tgkill(os.getpid(), thread, signal.SIGALRM)
+        time.sleep(0.001)
 
 
 @client.handle("fork", sync_to_thread=False)
