@@ -8,7 +8,7 @@ SOURCES := $(shell find csrc procwire -name '*.py' -o -name '*.py[xid]' -o -name
 	pyproject.toml setup.py MANIFEST.in README.md
 PYTEST_ARGS ?=
 # Many tests wait for a worker's time limits: more of them run at once than there are processors.
-TEST_JOBS ?= 4
+TEST_JOBS ?= 6
 SECONDS ?= 600
 
 ifeq ($(VERSIONS),)

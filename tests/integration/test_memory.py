@@ -120,7 +120,7 @@ ECHOES = ["echo", "echo_later", "echo_in_thread", "echo_by_context", "echo_by_co
 def test_both_sides_full(loop_name: str, method: str, size: int) -> None:
     with limited(loop_name) as parent:
         base = resident_kib(parent)
-        total = 100 * MIB // size
+        total = 64 * MIB // size
         payload = random.Random(size).randbytes(size)
         data = b"".join(parent.frame(method, number, payload) for number in range(1, total + 1))
         sent = send_until_nobody_reads(parent, data)

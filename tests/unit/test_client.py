@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Any
 
 import pytest
@@ -115,13 +114,6 @@ def test_bad_limits(options: dict[str, Any], text: str) -> None:
 
 def test_codecs_are_objects_too() -> None:
     Client(default_codec=Reversing()).handle("a", echo).handle("b", echo, codec=MsgpackCodec())
-
-
-def test_the_token_leaves_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PROCWIRE_TOKEN", "secret-token")
-    client = Client()
-    assert "PROCWIRE_TOKEN" not in os.environ
-    assert "secret-token" not in repr(client)
 
 
 def test_before_the_start() -> None:
