@@ -109,6 +109,7 @@ def under_load(parent: Parent, kind: str) -> Iterator[None]:
 LOADS = ["flood", "large payloads", "nobody reads", "hash"]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("kind", "liveness"),
     # Threads that keep Python's lock take it from the loop, in turns of 5 ms each.
