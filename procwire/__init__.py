@@ -11,6 +11,7 @@ from procwire import stdio as _stdio
 # First of all: from here on nothing that is printed reaches a parent that has spawned us.
 _spawned = _stdio.take_if_spawned()
 
+from procwire import authentication as _authentication  # noqa: E402
 from procwire import startup as _startup  # noqa: E402
 from procwire._core import Context  # noqa: E402
 from procwire.client import Client  # noqa: E402
@@ -32,6 +33,8 @@ from procwire.version import __version__  # noqa: E402
 
 if _spawned:
     _startup.watch_main_module()
+    # Before user code can start a process that would inherit it.
+    _authentication.take_from_environment()
 
 __all__ = [
     "AlreadyStartedError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import NoReturn
 
 from procwire._core import wipe_variable
@@ -53,24 +54,47 @@ def take_token(given: str | None) -> Token | None:
         TypeError: the token is no text.
         ValueError: it is empty, too long, or not to be written as UTF-8.
     """
+    try:
+        take_from_environment()
+        return _inherited if given is None else _make(given)
+    finally:
+        # A traceback may show the variables of every frame.
+        del given
+
+
+def take_from_environment() -> None:
+    """Remember the parent's token, and leave nothing of it for child processes to inherit.
+
+    Raises:
+        ValueError: it is too long.
+    """
     global _inherited
     text = os.environ.get(TOKEN_VARIABLE)
+    # While the variable is there: afterwards nobody knows where it was.
     wipe_variable(TOKEN_VARIABLE.encode())
     os.environ.pop(TOKEN_VARIABLE, None)
-    if text:
-        _inherited = _make(os.fsencode(text))
-    if given is None:
-        return _inherited
-    if not isinstance(given, str):
-        raise TypeError(f"auth_token is a text, got {type(given).__qualname__}")
-    if not given:
-        raise ValueError("auth_token is empty; leave it out to ask for no token")
-    if any("\ud800" <= character <= "\udfff" for character in given):
-        raise ValueError("auth_token has a lone surrogate, which UTF-8 cannot carry")
-    return _make(given.encode())
+    try:
+        if text:
+            _inherited = _make(text, os.fsencode)
+    finally:
+        del text
 
 
-def _make(secret: bytes) -> Token:
-    if len(secret) > MAX_TOKEN_SIZE:
-        raise ValueError(f"a token has {MAX_TOKEN_SIZE} bytes at most, got {len(secret)}")
-    return Token(secret)
+def _make(text: object, encode: Callable[[str], bytes] = str.encode) -> Token:
+    problem: Exception
+    if not isinstance(text, str):
+        problem = TypeError(f"auth_token is a text, got {type(text).__qualname__}")
+    elif not text:
+        problem = ValueError("auth_token is empty; leave it out to ask for no token")
+    else:
+        try:
+            secret = encode(text)
+        except UnicodeEncodeError:
+            problem = ValueError("auth_token has a lone surrogate, which UTF-8 cannot carry")
+        else:
+            if len(secret) <= MAX_TOKEN_SIZE:
+                return Token(secret)
+            problem = ValueError(f"a token has {MAX_TOKEN_SIZE} bytes at most, got {len(secret)}")
+            del secret
+    del text
+    raise problem

@@ -50,6 +50,7 @@ EXIT_DEADLINE = SHUTDOWN_GRACE + 0.4
 """Seconds after which the process ends, whatever keeps it: the last chance to end with status 0."""
 MIN_STALL_REPORT = 0.1
 """Seconds; a loop that is asked whether it turns more often does little else."""
+END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DEFAULT_MAX_CONCURRENCY = 1024
 DEFAULT_MAX_IN_FLIGHT_BYTES = 16 * 1024 * 1024
 
@@ -119,6 +120,9 @@ class Client(Registrations):
         liveness: Liveness = "loop",
         stall_report: float | None = None,
     ) -> None:
+        # Handlers, child processes and tracebacks have no business with it.
+        self._token = take_token(auth_token)
+        del auth_token
         if not 1 <= max_payload_size <= MAX_PAYLOAD_SIZE:
             raise ValueError(
                 f"max_payload_size is from 1 to {MAX_PAYLOAD_SIZE} bytes, got {max_payload_size}"
@@ -148,8 +152,7 @@ class Client(Registrations):
         self._owns_process = False
         # What run() has taken, and what was set for it before.
         self._signals: dict[signal.Signals, Any] = {}
-        # Handlers and child processes have no business with it.
-        self._token = take_token(auth_token)
+        self._previous_handlers: dict[signal.Signals, Any] = {}
 
         self._announced = False
         self._closing: asyncio.Task[None] | None = None
@@ -189,6 +192,8 @@ class Client(Registrations):
             print(self._hint(), file=sys.stderr)
             raise SystemExit(2)
         self._owns_process = True
+        # Before the runner has its own for SIGINT.
+        self._previous_handlers = {number: signal.getsignal(number) for number in END_SIGNALS}
         try:
             own_process(stdio.take(), EXIT_DEADLINE)
             factory = _loop_factory(loop)
@@ -208,14 +213,14 @@ class Client(Registrations):
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            previous = signal.getsignal(number)
+        for number in END_SIGNALS:
             try:
                 loop.add_signal_handler(number, self._stop)
             except (NotImplementedError, RuntimeError, ValueError):
                 # Not every platform's loop has it, and only the main thread may.
                 continue
             watcher_exit_on_signal(number)
+            previous = self._previous_handlers[number]
             self._signals[number] = signal.SIG_DFL if previous is None else previous
         await self.start()
         await self.wait_closed()
@@ -240,6 +245,7 @@ class Client(Registrations):
         self._closed = asyncio.Event()
         threads = self._threads = Threads(loop, variables, self._max_threads)
         methods = [None, *self._make_methods()]
+        schema = self._schema()
         strangers = self._strangers = Strangers(loop)
         self._event_ids = {name: number for number, name in enumerate(self._events, 1)}
 
@@ -264,6 +270,10 @@ class Client(Registrations):
         control = self._control = ControlChannel(stdio.take())
         try:
             self._listener = listen(loop, make_connection, strangers.drop_oldest)
+            watcher_set_names(self._methods)
+            watcher_set_liveness(self._liveness == "process")
+            if self._stall_report is not None:
+                control.report_stalls(self._stall_report)
             await control.open(self._stop)
         except BaseException:
             control.close()
@@ -277,11 +287,7 @@ class Client(Registrations):
             self._listener.close()
             control.close()
             return
-        watcher_set_names(self._methods)
-        watcher_set_liveness(self._liveness == "process")
-        if self._stall_report is not None:
-            control.report_stalls(self._stall_report)
-        control.send_init(self._listener.address, self._schema())
+        control.send_init(self._listener.address, schema)
         self._announced = True
         startup.announced()
         forks.protect(self)
@@ -419,6 +425,7 @@ class Client(Registrations):
                 self._threads.close()
             if self._control is not None:
                 self._control.close()
+            forks.release(self)
             self._closed.set()
 
 

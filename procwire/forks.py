@@ -12,7 +12,7 @@ import os
 import weakref
 from typing import NoReturn, Protocol
 
-__all__ = ["end_child", "protect"]
+__all__ = ["end_child", "protect", "release"]
 
 _logger = logging.getLogger("procwire")
 
@@ -29,6 +29,11 @@ _protected: weakref.WeakSet[Worker] = weakref.WeakSet()
 def protect(worker: Worker) -> None:
     """Cut every child off that is forked from now on, as long as the worker lives."""
     _protected.add(worker)
+
+
+def release(worker: Worker) -> None:
+    """The worker has ended: it has nothing any more that a child could use."""
+    _protected.discard(worker)
 
 
 def end_child() -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import socket
@@ -65,8 +66,8 @@ class UnixListener:
         """
         self._make_protocol = make_protocol
         self._make_room = make_room
-        sock = self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            sock = self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             sock.setblocking(False)
             sock.bind(self.address)
             # Nobody can connect before listen(), so the mode is right from the start.
@@ -75,6 +76,8 @@ class UnixListener:
             self._inode = status.st_dev, status.st_ino
             directory = None if self._directory is None else os.fsencode(self._directory)
             watcher_set_socket(os.fsencode(self.address), *self._inode, directory)
+            # For those who own the loop, and never come to close this.
+            atexit.register(self._remove_at_exit, os.getpid())
             sock.listen(BACKLOG)
             self._loop.add_reader(sock, self._accept)
         except BaseException:
@@ -134,6 +137,15 @@ class UnixListener:
             self._loop.remove_reader(self._socket)
             self._socket.close()
             self._socket = None
+        atexit.unregister(self._remove_at_exit)
+        self._remove()
+
+    def _remove_at_exit(self, pid: int) -> None:
+        # A forked child that ends has nothing to remove.
+        if os.getpid() == pid:
+            self._remove()
+
+    def _remove(self) -> None:
         with suppress(OSError):
             status = os.lstat(self.address)
             if self._inode == (status.st_dev, status.st_ino):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
@@ -197,7 +198,7 @@ class Registrations:
         self._check_open_for("method", name, self._methods)
         if codec is not None and (request_codec is not None or response_codec is not None):
             raise ValueError("give either codec, or request_codec and response_codec")
-        if timeout is not None and timeout < 0:
+        if timeout is not None and not 0 <= timeout < math.inf:
             raise ValueError(f"timeout is a number of seconds from 0, got {timeout}")
         shape = inspect_handler(function, response, sync_to_thread)
         both = self._default_codec if codec is None else resolve(codec)

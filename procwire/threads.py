@@ -101,6 +101,9 @@ class BlockingContext:
         except RuntimeError as error:
             sending.close()
             raise NotConnectedError("the worker has shut down") from error
+        if self._context.aborted:
+            # Before it could be heard of.
+            self._sending.cancel()
         try:
             return self._sending.result()
         except concurrent.futures.CancelledError:

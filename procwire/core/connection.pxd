@@ -9,6 +9,8 @@ cdef enum:
     HOLD_CONCURRENCY = 2
     # The worker shuts down: this one is never released.
     HOLD_CLOSING = 4
+    # A handler runs the loop from within.
+    HOLD_NESTED = 8
 
 
 cdef class Connection:
@@ -35,7 +37,8 @@ cdef class Connection:
     cdef object ended
     # abort() came before the transport did.
     cdef bint rejected
-    # collections.deque of futures: writers that wait for the transport, first come first served.
+    # collections.OrderedDict of futures: writers that wait for the transport, first come first
+    # served; a set that forgets those who give up.
     cdef object waiting_writers
     # Seconds for which the peer may take nothing while writers wait; 0 for ever.
     cdef double backpressure_timeout
@@ -55,6 +58,7 @@ cdef class Connection:
     cdef int use_transport_only(self) noexcept
     cdef int fail_waiting_writers(self, object make_error) except -1
     cdef int watch_stall(self) except -1
+    cdef int stop_stall_timer(self) except -1
 
     # What a role adds.
     cdef int opened(self) except -1

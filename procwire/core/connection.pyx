@@ -11,7 +11,7 @@
 from libc.stdint cimport int64_t
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 
 from procwire.errors import BackpressureTimeoutError, NotConnectedError, ProtocolError
 
@@ -53,7 +53,7 @@ cdef class Connection:
         self.loop = loop
         self.reader = FrameReader(max_payload_size, read_buffer_size)
         self.writer = FrameWriter(max_payload_size)
-        self.waiting_writers = deque()
+        self.waiting_writers = OrderedDict()
         self.backpressure_timeout = backpressure_timeout or 0
         self.closed = False
         self.fd = -1
@@ -92,7 +92,7 @@ cdef class Connection:
         self.use_transport_only()
         self.writer.close()
         self.fail_waiting_writers(lost_error)
-        if self.ended is not None:
+        if self.ended is not None and not self.ended.done():
             self.ended.set_result(None)
         self.lost(error)
 
@@ -116,7 +116,7 @@ cdef class Connection:
         """Dispatch the frames that have arrived, then send what they wrote."""
         if self.in_batch:
             # A handler runs the loop from within: the outer call goes on where this one ends.
-            return 0
+            return self.hold(HOLD_NESTED)
         self.in_batch = True
         self.batch_size = 0
         try:
@@ -130,6 +130,7 @@ cdef class Connection:
             self.failed(error)
         finally:
             self.in_batch = False
+            self.release(HOLD_NESTED)
             self.batch_done()
             if not self.writer.paused:
                 self.writer.flush()
@@ -175,13 +176,14 @@ cdef class Connection:
         """This reason is gone."""
         if self.holds & reason:
             self.holds &= ~reason
-            if not self.holds and not self.closed:
+            if not self.closed:
+                # Also when another reason is left: what waits may go on, and take it away.
                 self.loop.call_soon(self.resume_reading)
         return 0
 
     def resume_reading(self):
         """Frames that arrived before reading was stopped come first."""
-        if not self.holds and not self.closed:
+        if not self.closed:
             self.process()
         if not self.holds and not self.closed:
             self.transport.resume_reading()
@@ -216,7 +218,7 @@ cdef class Connection:
             if not self.writer.paused:
                 return
             future = self.loop.create_future()
-            self.waiting_writers.append(future)
+            self.waiting_writers[future] = None
             if self.backpressure_timeout and self.stall_timer is None:
                 self.taken = self.writer.taken()
                 self.stalled_since = self.loop.time()
@@ -225,6 +227,9 @@ cdef class Connection:
                 await future
             except BaseException:
                 # Woken and cancelled in the same turn: the next in line must not miss it.
+                self.waiting_writers.pop(future, None)
+                if not self.waiting_writers:
+                    self.stop_stall_timer()
                 if future.done() and not future.cancelled():
                     self.wake_writer()
                 raise
@@ -232,6 +237,12 @@ cdef class Connection:
     cdef int watch_stall(self) except -1:
         self.stall_timer = self.loop.call_later(
             self.backpressure_timeout / STALL_LOOKS, self.look_for_stall)
+        return 0
+
+    cdef int stop_stall_timer(self) except -1:
+        if self.stall_timer is not None:
+            self.stall_timer.cancel()
+            self.stall_timer = None
         return 0
 
     def look_for_stall(self):
@@ -259,7 +270,7 @@ cdef class Connection:
         if self.writer.paused:
             return
         while self.waiting_writers:
-            future = self.waiting_writers.popleft()
+            future, _ = self.waiting_writers.popitem(last=False)
             if not future.done():
                 future.set_result(None)
                 if self.waiting_writers:
@@ -309,16 +320,16 @@ cdef class Connection:
         """Close now."""
         self.use_transport_only()
         if self.transport is not None:
+            # Nothing behind it is begun until the transport says that it has ended.
+            self.hold(HOLD_CLOSING)
             self.transport.abort()
         else:
             self.rejected = True
 
     cdef int fail_waiting_writers(self, object make_error) except -1:
-        if self.stall_timer is not None:
-            self.stall_timer.cancel()
-            self.stall_timer = None
+        self.stop_stall_timer()
         while self.waiting_writers:
-            future = self.waiting_writers.popleft()
+            future, _ = self.waiting_writers.popitem(last=False)
             if not future.done():
                 future.set_exception(make_error())
         return 0

@@ -184,6 +184,8 @@ cdef class Context(Owner):
         elif isawaitable(result):
             # A plain function may hand out a coroutine: it is awaited on the loop.
             self.task = self.connection.stage.run(await_result(result), self)
+            if self.aborted:
+                self.task.cancel()
         else:
             self.finished(result)
 

@@ -31,6 +31,8 @@ cdef class FrameWriter:
     cdef int write_large_frame(self, int method_id, int flags, uint32_t request_id,
                                object payload) except -1
     cdef int flush(self) except -1
+    cdef int _flush(self) except -1
+    cdef int _break(self) except -1
     cdef Py_ssize_t unsent(self) except -1
     cdef uint64_t taken(self) except? 0
     cdef bint handed_over(self) noexcept

@@ -69,10 +69,14 @@ cdef class FrameWriter:
         view = memoryview(payload).cast("B")
         self._put_header(method_id, flags, request_id, len(view), 0)
         self.flush()
-        if self.paused or self._backlog:
-            self._backlog.append(view)
-        else:
-            self._pass_on(view)
+        try:
+            if self.paused or self._backlog:
+                self._backlog.append(view)
+            else:
+                self._pass_on(view)
+        except:
+            self._break()
+            raise
         return 0
 
     cdef int _put_header(self, int method_id, int flags, uint32_t request_id, Py_ssize_t length,
@@ -92,6 +96,13 @@ cdef class FrameWriter:
 
     cdef int flush(self) except -1:
         """Give what has been gathered to the transport."""
+        try:
+            return self._flush()
+        except:
+            self._break()
+            raise
+
+    cdef int _flush(self) except -1:
         cdef object data
         cdef Py_ssize_t sent
         if not self._used:
@@ -132,6 +143,15 @@ cdef class FrameWriter:
             self._pass_on(self._backlog.popleft())
         if not self.paused:
             self.flush()
+        return 0
+
+    cdef int _break(self) except -1:
+        """Part of a frame is lost, for want of memory: nothing may follow it."""
+        transport = self.transport
+        self.close()
+        self.fd = -1
+        if transport is not None:
+            transport.abort()
         return 0
 
     cdef int close(self) except -1:

@@ -250,3 +250,15 @@ def wait_until(condition: Any, what: str) -> None:
         if time.monotonic() > end:
             raise AssertionError(f"it did not come to pass that {what}")
         time.sleep(0.005)
+
+
+def stands_still(parent: Parent) -> bool:
+    """Whether the worker has used no processor time for a while: it waits for its parent."""
+
+    def used() -> str:
+        fields = Path(f"/proc/{parent.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return " ".join(fields[11:13])
+
+    before = used()
+    time.sleep(0.2)
+    return used() == before

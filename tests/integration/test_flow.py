@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .parent import CHUNK, EVENT, RESULT, STREAM_END, Parent, wait_until
+from .parent import CHUNK, EVENT, RESULT, STREAM_END, Parent, stands_still, wait_until
 
 MIB = 1024 * 1024
 # The transport's high-water mark, the limit for answers, and what sockets and batches hold.
@@ -29,18 +29,6 @@ def parent(loop_name: str) -> Iterator[Parent]:
 def resident_kib(parent: Parent) -> int:
     status = Path(f"/proc/{parent.process.pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0])
-
-
-def stands_still(parent: Parent) -> bool:
-    """Whether the worker has used no processor time for a while: it waits for its parent."""
-
-    def used() -> str:
-        fields = Path(f"/proc/{parent.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return " ".join(fields[11:13])
-
-    before = used()
-    time.sleep(0.2)
-    return used() == before
 
 
 def test_a_fast_stream_does_not_shut_requests_out(parent: Parent) -> None:

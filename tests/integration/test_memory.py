@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .parent import CHUNK, EVENT, RESULT, STREAM_END, Parent, wait_until
+from .parent import CHUNK, EVENT, RESULT, STREAM_END, Parent, stands_still, wait_until
 
 MIB = 1024 * 1024
 
@@ -225,3 +225,52 @@ def test_the_connection_outlives_many_waiting_rooms(loop_name: str) -> None:
         for number in (1, 2):
             parent.send_frame("hold", number, bytes(MIB // 2))
             held(parent)
+
+
+def test_both_limits_at_once(loop_name: str) -> None:
+    """Requests wait for a handler to end, and its answer waits for the parent."""
+    with limited(loop_name, max_concurrency=1) as parent:
+        total = 20
+        data = b"".join(parent.frame("enlarge", number, bytes(300_000)) for number in range(total))
+        # More than may wait; the first has the id 0 and no answer.
+        writer = threading.Thread(target=parent.send, args=(data,))
+        writer.start()
+        wait_until(lambda: stands_still(parent), "nothing goes on until the parent reads")
+        for number in range(1, total):
+            frame = parent.receive()
+            assert (frame.flags, frame.request_id) == (RESULT, number)
+            assert len(frame.payload) == 12 * MIB
+        writer.join()
+
+
+def test_aborted_streams_that_wait_leave_nothing(loop_name: str) -> None:
+    with limited(loop_name) as parent:
+
+        def start_and_abort(count: int) -> None:
+            for first in range(2, 2 + count, 100):
+                parent.send(
+                    b"".join(
+                        parent.frame("rate", number, b"\x7f") + parent.frame(0xFFFF, number)
+                        for number in range(first, first + 100)
+                    )
+                )
+            wait_until(lambda: stands_still(parent), "all have been read")
+
+        parent.request("rate", 1, 1024)
+        start_and_abort(5_000)
+        before = resident_kib(parent)
+        start_and_abort(40_000)
+        assert resident_kib(parent) - before < 2048
+
+
+def test_an_abort_comes_before_what_is_handed_out(loop_name: str) -> None:
+    with limited(loop_name) as parent:
+        parent.send_frame("hand_out", 1)
+        parent.abort(1)
+        parent.send_frame("echo", 2)
+        assert parent.receive().request_id == 2
+        began = time.monotonic()
+        parent.control_message("$shutdown")
+        assert parent.wait() == 0
+        # Four seconds is what handlers have that do not end.
+        assert time.monotonic() - began < 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -109,3 +110,24 @@ def test_a_child_process_does_not_keep_the_connection(loop_name: str) -> None:
         finally:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("end", ["an exception", "an exit"])
+def test_a_loop_of_ones_own_that_is_left(base: Path, end: str) -> None:
+    """Nobody closes the client, and no parent has connected."""
+    leave = {"an exception": "raise KeyError", "an exit": "sys.exit(0)"}[end]
+    script = (
+        "import asyncio, sys\n"
+        "from procwire import Client\n"
+        "async def main():\n"
+        "    client = Client().handle('echo', lambda data: data)\n"
+        "    await client.start()\n"
+        f"    {leave}\n"
+        "asyncio.run(main())\n"
+    )
+    environment = {"XDG_RUNTIME_DIR": str(base), "TMPDIR": "/tmp"}
+    command = [sys.executable, "-c", script]
+    with Parent("", environment=environment, command=command, connect=False) as parent:
+        parent.wait_init()
+        parent.wait()
+    assert list(base.iterdir()) == []

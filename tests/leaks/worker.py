@@ -251,3 +251,6 @@ class Peer:
         await self.call("inline", 1)
         while self.connection.pending:
             await asyncio.sleep(0)
+        # Threads take their work in order: all of it has been taken when this is answered, that of
+        # aborted requests included.
+        await self.call("thread", 1)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,20 @@ async def echo(data: bytes) -> bytes:
 async def echo_later(data: bytes) -> bytes:
     await asyncio.sleep(0)
     return data
+
+
+@client.handle("enlarge", codec="raw")
+async def enlarge(data: bytes) -> bytes:
+    # Time for others to arrive.
+    await asyncio.sleep(0.05)
+    return bytes(12 * 1024 * 1024)
+
+
+@client.handle("hand_out", codec="raw")
+def hand_out(data: bytes) -> Any:
+    """A plain function that returns something to await, after a while."""
+    time.sleep(0.3)
+    return asyncio.sleep(3600)
 
 
 @client.handle("echo_in_thread", codec="raw")
