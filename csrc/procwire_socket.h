@@ -30,8 +30,14 @@ static inline ptrdiff_t procwire_send(int fd, const void *data, size_t size) {
     return 0;
 }
 
+static inline int procwire_hung_up(int fd) {
+    (void)fd;
+    return 0;
+}
+
 #else
 
+#include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -40,6 +46,13 @@ static inline ptrdiff_t procwire_send(int fd, const void *data, size_t size) {
 
 #ifndef MSG_NOSIGNAL /* macOS; Python ignores the signal anyway */
 #define MSG_NOSIGNAL 0
+#endif
+#ifndef POLLRDHUP /* Linux has it when asked for, others have POLLHUP alone */
+#ifdef __linux__
+#define POLLRDHUP 0x2000
+#else
+#define POLLRDHUP 0
+#endif
 #endif
 
 /* Ask for room for so many bytes that are sent and not read; the system may give less. */
@@ -71,6 +84,12 @@ static inline ptrdiff_t procwire_receive_soon(int fd, void *data, size_t size, i
 static inline ptrdiff_t procwire_send(int fd, const void *data, size_t size) {
     ptrdiff_t sent = send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     return sent > 0 ? sent : 0;
+}
+
+/* Whether the peer has closed its end, whatever is left to be read. */
+static inline int procwire_hung_up(int fd) {
+    struct pollfd end = {fd, POLLRDHUP, 0};
+    return poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
 #endif

@@ -130,7 +130,7 @@ static int write_stderr(const char *data, size_t size) {
     while (size > 0) {
         struct pollfd ready = {STDERR_FILENO, POLLOUT, 0};
         int count = poll(&ready, 1, milliseconds_until(end));
-        if (count == 0 || (count < 0 && errno != EINTR))
+        if (count == 0 || (count < 0 && errno != EINTR) || now() >= end)
             return 0;
         if (count < 0)
             continue;
@@ -147,12 +147,17 @@ static int write_stderr(const char *data, size_t size) {
 
 static int open_notify_pipe(void) {
     int ends[2];
+#ifdef __linux__
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return errno;
+#else
     if (pipe(ends) != 0)
         return errno;
     for (int i = 0; i < 2; i++) {
         fcntl(ends[i], F_SETFD, FD_CLOEXEC);
         fcntl(ends[i], F_SETFL, O_NONBLOCK);
     }
+#endif
     notify_read = ends[0];
     notify_write = ends[1];
     return 0;
@@ -227,13 +232,23 @@ static void begin_exit(int64_t time) {
         state.exit_at = time + state.exit_after;
 }
 
+static char last_words[REPORT_SIZE] = "procwire: the worker did not end in time; ";
+
+static void *say_last_words(void *argument) {
+    write_stderr(last_words, strlen(last_words));
+    _exit(0);
+    return argument;
+}
+
 static void end_process(void) {
-    char line[REPORT_SIZE] = "procwire: the worker did not end in time; ";
-    size_t size = strlen(line);
+    struct timespec patience = {0, STDERR_PATIENCE};
+    size_t size = strlen(last_words);
     remove_socket();
-    procwire_requests_describe(line + size, sizeof line - size - 1);
-    strcat(line, "\n");
-    write_stderr(line, strlen(line));
+    procwire_requests_describe(last_words + size, sizeof last_words - size - 1);
+    strcat(last_words, "\n");
+    /* In a thread of its own: standard error may be a pipe that others fill at the same time. */
+    if (start_thread(say_last_words, NULL) == 0)
+        nanosleep(&patience, NULL);
     _exit(0);
 }
 

@@ -26,6 +26,8 @@ cdef class Connection:
     cdef int patience_penalty
     # How many frames were dispatched since the loop or read_on() brought bytes.
     cdef int batch_size
+    # asyncio.TimerHandle: whether the peer is still there, while nothing is read that would tell.
+    cdef object end_timer
     # Reasons for not reading, as bits.  hold() and release() are the only ones to touch it.
     cdef int holds
     # Frames are being dispatched: what they write is flushed at the end of the batch.

@@ -31,6 +31,8 @@ cdef int TURNS_SAVED = 8
 cdef int SMALL_BATCH = 4
 # With a slower peer it is tried ever more rarely, at last after so many batches.
 cdef int LONGEST_PENALTY = 64
+# Seconds between looks at the peer while nothing is read.
+cdef double END_LOOKS = 0.5
 # Seconds without a byte taken after which a closing connection gives its peer up.
 cdef double CLOSING_STALL = 1.0
 # How often a peer is looked at within `backpressure_timeout`: it is given up that part late.
@@ -90,6 +92,9 @@ cdef class Connection:
         self.closed = True
         self.transport = None
         self.use_transport_only()
+        if self.end_timer is not None:
+            self.end_timer.cancel()
+            self.end_timer = None
         self.writer.close()
         self.fail_waiting_writers(lost_error)
         if self.ended is not None and not self.ended.done():
@@ -169,8 +174,20 @@ cdef class Connection:
         """Stop reading for this reason."""
         if not self.holds and self.transport is not None:
             self.transport.pause_reading()
+            if self.end_timer is None and self.fd >= 0:
+                self.end_timer = self.loop.call_later(END_LOOKS, self.look_for_end)
         self.holds |= reason
         return 0
+
+    def look_for_end(self):
+        """Nobody reads: an event loop would not notice that the peer has closed."""
+        self.end_timer = None
+        if not self.holds or self.closed or self.fd < 0:
+            return
+        if procwire_hung_up(self.fd):
+            self.abort()
+        else:
+            self.end_timer = self.loop.call_later(END_LOOKS, self.look_for_end)
 
     cdef int release(self, int reason) except -1:
         """This reason is gone."""

@@ -274,3 +274,18 @@ def test_an_abort_comes_before_what_is_handed_out(loop_name: str) -> None:
         assert parent.wait() == 0
         # Four seconds is what handlers have that do not end.
         assert time.monotonic() - began < 3
+
+
+def test_a_parent_that_leaves_while_nothing_is_read(loop_name: str) -> None:
+    with limited(loop_name, max_concurrency=1) as parent:
+        assert parent.socket is not None
+        send_until_nobody_reads(
+            parent,
+            parent.frame("hold", 1) + parent.frame("echo", 2, bytes(5 * MIB)) + bytes(MIB),
+        )
+        began = time.monotonic()
+        # The control plane stays.
+        parent.socket.close()
+        assert parent.wait() == 0
+        assert time.monotonic() - began < 4
+        assert "did not end in time" not in parent.stderr_at_end()
