@@ -127,7 +127,7 @@ def test_a_loop_of_ones_own_that_is_left(base: Path, end: str) -> None:
     )
     environment = {"XDG_RUNTIME_DIR": str(base), "TMPDIR": "/tmp"}
     command = [sys.executable, "-c", script]
-    with Parent("", environment=environment, command=command, connect=False) as parent:
+    with Parent("", environment=environment, command=command, cwd=base, connect=False) as parent:
         parent.wait_init()
         parent.wait()
     assert list(base.iterdir()) == []
