@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import threading
 from pathlib import Path
@@ -103,6 +104,7 @@ def test_nesting_of_what_arrives() -> None:
         codec.decode(b"\x91" * 1025 + b"\xc0")
 
 
+@pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="under a sanitizer frames are larger")
 def test_nesting_needs_no_large_stack() -> None:
     """As small as some systems give to a thread."""
     codec = MsgpackCodec()
