@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from procwire._core import wipe_variable
 
-__all__ = ["MAX_TOKEN_SIZE", "TOKEN_VARIABLE", "Token", "take_token"]
+__all__ = ["MAX_TOKEN_SIZE", "TOKEN_VARIABLE", "Token", "take_from_environment", "take_token"]
 
 TOKEN_VARIABLE = "PROCWIRE_TOKEN"
 MAX_TOKEN_SIZE = 32 * 1024

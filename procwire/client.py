@@ -152,7 +152,6 @@ class Client(Registrations):
         self._owns_process = False
         # What run() has taken, and what was set for it before.
         self._signals: dict[signal.Signals, Any] = {}
-        self._previous_handlers: dict[signal.Signals, Any] = {}
 
         self._announced = False
         self._closing: asyncio.Task[None] | None = None
@@ -193,12 +192,12 @@ class Client(Registrations):
             raise SystemExit(2)
         self._owns_process = True
         # Before the runner has its own for SIGINT.
-        self._previous_handlers = {number: signal.getsignal(number) for number in END_SIGNALS}
+        previous = {number: signal.getsignal(number) for number in END_SIGNALS}
         try:
             own_process(stdio.take(), EXIT_DEADLINE)
             factory = _loop_factory(loop)
             with asyncio.Runner(loop_factory=factory) as runner:
-                runner.run(self._serve())
+                runner.run(self._serve(previous))
         except Exception as error:
             if self._announced:
                 raise
@@ -211,7 +210,7 @@ class Client(Registrations):
             logging.shutdown()
             os._exit(0)
 
-    async def _serve(self) -> None:
+    async def _serve(self, previous: dict[signal.Signals, Any]) -> None:
         loop = asyncio.get_running_loop()
         for number in END_SIGNALS:
             try:
@@ -220,8 +219,8 @@ class Client(Registrations):
                 # Not every platform's loop has it, and only the main thread may.
                 continue
             watcher_exit_on_signal(number)
-            previous = self._previous_handlers[number]
-            self._signals[number] = signal.SIG_DFL if previous is None else previous
+            handler = previous[number]
+            self._signals[number] = signal.SIG_DFL if handler is None else handler
         await self.start()
         await self.wait_closed()
 

@@ -1,7 +1,8 @@
 # How frames become bytes.
 #
-# Frames are gathered in one block, which is given to the transport by flush().  The payload of a
-# large frame is given to the transport without a copy, in slices, while the transport has room.
+# Frames are gathered in one block, which flush() sends; the payload of a large frame is sent
+# without a copy.  What the socket does not take at once is given to the transport, large payloads in
+# slices, while the transport has room.
 #
 # Nothing here knows which side of the connection it is on.
 
