@@ -52,7 +52,7 @@ MIN_STALL_REPORT = 0.1
 """Seconds; a loop that is asked whether it turns more often does little else."""
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DEFAULT_MAX_CONCURRENCY = 1024
-DEFAULT_MAX_IN_FLIGHT_BYTES = 16 * 1024 * 1024
+DEFAULT_MAX_IN_FLIGHT_BYTES = 12 * 1024 * 1024
 
 
 class _Protocol(WorkerConnection, asyncio.BufferedProtocol):
@@ -82,8 +82,8 @@ class Client(Registrations):
         max_concurrency: How many handlers may be under way. At the limit no more requests are
             read until one ends; none is ever dropped.
         max_in_flight_bytes: How many bytes the payloads of the requests may have whose handlers
-            are under way. At the limit it is as with ``max_concurrency``; a single request is
-            let through whatever its size.
+            are under way, together with the answers that the parent has not taken. At the limit
+            it is as with ``max_concurrency``; a single request is let through whatever its size.
         max_threads: How many threads run plain functions; as many as
             :class:`concurrent.futures.ThreadPoolExecutor` thinks right when ``None``.
         backpressure_timeout: Seconds for which the parent may take nothing of what a handler

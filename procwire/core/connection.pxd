@@ -65,6 +65,7 @@ cdef class Connection:
     # What a role adds.
     cdef int opened(self) except -1
     cdef bint quiet(self) noexcept
+    cdef int drained(self) except -1
     cdef int before_frames(self) except -1
     cdef int frame_received(self) except -1
     cdef int batch_done(self) except -1

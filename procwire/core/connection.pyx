@@ -105,12 +105,18 @@ cdef class Connection:
         self.writer.pause()
 
     def resume_writing(self):
+        # Not from within: asyncio's transport would report its end twice if it came meanwhile.
+        self.loop.call_soon(self.write_on)
+
+    def write_on(self):
+        """The transport has room: give it what waits."""
+        if self.transport is None:
+            return
         self.writer.resume()
-        if self.ended is not None:
-            # Not from within: the transport of asyncio would report its end twice.
-            self.loop.call_soon(self.close_when_sent)
+        self.close_when_sent()
         if not self.writer.paused:
             self.release(HOLD_OUTPUT)
+            self.drained()
             # Two turns later, when what is readable has been read: a fast writer would otherwise
             # fill the buffer again each time, and shut the reader out for ever.
             self.loop.call_soon(self.loop.call_soon, self.wake_writer)
@@ -217,7 +223,7 @@ cdef class Connection:
     def flush(self):
         self.flush_scheduled = False
         if self.writer.paused:
-            # Small frames wait together; a transport would keep each flush by itself.
+            # Small frames wait together.
             self.watch_output()
         else:
             self.writer.flush()
@@ -323,8 +329,8 @@ cdef class Connection:
         await self.ended
 
     def close_when_sent(self):
-        """Close the transport as soon as it has everything; it sends its own buffer first."""
-        if self.transport is not None and self.writer.handed_over():
+        """Once close() has begun: end when the transport has all; it sends its own buffer first."""
+        if self.ended is not None and self.transport is not None and self.writer.handed_over():
             self.use_transport_only()
             self.transport.close()
 
@@ -359,6 +365,9 @@ cdef class Connection:
     cdef bint quiet(self) noexcept:
         """Whether nothing of this connection waits for a turn of the loop."""
         return not self.flush_scheduled and not self.writer.paused
+
+    cdef int drained(self) except -1:
+        return 0
 
     cdef int before_frames(self) except -1:
         return 0

@@ -70,7 +70,8 @@ cdef class WorkerConnection(Connection):
     cdef int authenticate(self) except -1
     cdef int adopt(self) except -1
     cdef Py_ssize_t under_way(self) noexcept
-    cdef bint is_full(self) noexcept
+    cdef bint is_full(self) except -1
+    cdef int schedule_waiting(self) except -1
     cdef int begin(self, Method method, uint32_t request_id, bytes payload) except -1
     cdef int wait(self, Method method, uint32_t request_id) except -1
     cdef int start(self, Method method, uint32_t request_id, object data) except -1

@@ -166,10 +166,15 @@ cdef class WorkerConnection(Connection):
     cdef Py_ssize_t under_way(self) noexcept:
         return PyDict_Size(self.in_flight) + PySet_GET_SIZE(self.answered)
 
-    cdef bint is_full(self) noexcept:
+    cdef bint is_full(self) except -1:
         """Whether the next request has to wait; never when there is no other."""
-        return (self.under_way() >= self.max_concurrency
-                or self.in_flight_bytes >= self.max_in_flight_bytes)
+        if self.under_way() >= self.max_concurrency:
+            return True
+        if not self.in_flight_bytes:
+            return False
+        # What has been answered and not taken is held as well.
+        return (self.in_flight_bytes + (self.writer.unsent() if self.writer.paused else 0)
+                >= self.max_in_flight_bytes)
 
     # ---- requests --------------------------------------------------------------------------
 
@@ -214,6 +219,9 @@ cdef class WorkerConnection(Connection):
             self.hold(HOLD_CONCURRENCY)
         return 0
 
+    cdef int drained(self) except -1:
+        return self.schedule_waiting()
+
     cdef bint quiet(self) noexcept:
         return (Connection.quiet(self) and self.adopted and not self.under_way()
                 and not self.waiting)
@@ -235,6 +243,12 @@ cdef class WorkerConnection(Connection):
                 self.watch_output()
         if self.waiting_size <= WAITING_LIMIT // 2:
             self.release(HOLD_CONCURRENCY)
+        return 0
+
+    cdef int schedule_waiting(self) except -1:
+        if self.waiting and not self.waiting_scheduled:
+            self.waiting_scheduled = True
+            self.loop.call_soon(self.process_waiting)
         return 0
 
     def process_waiting(self):
@@ -351,9 +365,7 @@ cdef class WorkerConnection(Connection):
                 del self.in_flight[context._request_id]
             else:
                 self.answered.discard(context)
-            if self.waiting and not self.waiting_scheduled:
-                self.waiting_scheduled = True
-                self.loop.call_soon(self.process_waiting)
+            self.schedule_waiting()
             if self.idle is not None and not self.under_way() and not self.idle.done():
                 self.idle.set_result(None)
         return 0

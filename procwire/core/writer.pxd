@@ -22,9 +22,10 @@ cdef class FrameWriter:
     cdef char *_data
     cdef Py_ssize_t _capacity
     cdef Py_ssize_t _used
-    # collections.deque of memoryviews: what must follow in this order once the transport
-    # has room.  Only parts of large payloads get here, and what was written behind them.
+    # collections.deque of bytes and memoryviews: what must follow in this order once the
+    # transport has room; and how many bytes that is.
     cdef object _backlog
+    cdef Py_ssize_t _backlog_size
 
     cdef int write_frame(self, int method_id, int flags, uint32_t request_id,
                          const char *payload, Py_ssize_t length) except -1
@@ -42,7 +43,8 @@ cdef class FrameWriter:
     cdef int _put_header(self, int method_id, int flags, uint32_t request_id, Py_ssize_t length,
                          Py_ssize_t room) except -1
     cdef object _too_large(self, Py_ssize_t length)
-    cdef int _pass_on(self, object view) except -1
+    cdef int _keep(self, object data) except -1
+    cdef int _pass_on(self, object data) except -1
     cdef Py_ssize_t _send_now(self, const char *data, Py_ssize_t size) except -1
     cdef int _hand_over(self, object data) except -1
     cdef int _reserve(self, Py_ssize_t size) except -1

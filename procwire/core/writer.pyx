@@ -1,8 +1,8 @@
 # How frames become bytes.
 #
 # Frames are gathered in one block, which flush() sends; the payload of a large frame is sent
-# without a copy.  What the socket does not take at once is given to the transport, large payloads in
-# slices, while the transport has room.
+# without a copy.  What the socket does not take at once is given to the transport, in slices, while
+# the transport has room: what is more waits here, as it is.
 #
 # Nothing here knows which side of the connection it is on.
 
@@ -38,9 +38,7 @@ cdef class FrameWriter:
 
     cdef Py_ssize_t unsent(self) except -1:
         """Bytes that the socket has not taken yet."""
-        cdef Py_ssize_t size = self._used
-        for data in self._backlog:
-            size += len(data)
+        cdef Py_ssize_t size = self._used + self._backlog_size
         if self.transport is not None:
             size += self.transport.get_write_buffer_size()
         return size
@@ -72,7 +70,7 @@ cdef class FrameWriter:
         self.flush()
         try:
             if self.paused or self._backlog:
-                self._backlog.append(view)
+                self._keep(view)
             else:
                 self._pass_on(view)
         except:
@@ -105,6 +103,7 @@ cdef class FrameWriter:
 
     cdef int _flush(self) except -1:
         cdef object data
+        cdef bint lent
         cdef Py_ssize_t sent
         if not self._used:
             return 0
@@ -115,20 +114,19 @@ cdef class FrameWriter:
         if sent:
             self._used -= sent
             memmove(self._data, self._data + sent, self._used)
-        if self._used <= SMALL_FLUSH and not self._backlog:
+        if self._used <= SMALL_FLUSH:
             data = PyBytes_FromStringAndSize(self._data, self._used)
-            self._used = 0
-            self._hand_over(data)
-            return 0
-        data = memoryview(self._block)[:self._used]
+        else:
+            data = memoryview(self._block)[:self._used]
+        lent = self._used > SMALL_FLUSH
         self._used = 0
-        if self._backlog:
-            self._backlog.append(data)
-            self._block = None
-            return 0
-        self._hand_over(data)
-        # A transport may keep a view of what the socket did not take.
-        if self.transport is None or self.transport.get_write_buffer_size():
+        if self.paused or self._backlog:
+            self._keep(data)
+        else:
+            self._hand_over(data)
+            # A transport may keep a view of what the socket did not take.
+            lent = lent and (self.transport is None or self.transport.get_write_buffer_size() > 0)
+        if lent:
             self._block = None
         return 0
 
@@ -141,7 +139,9 @@ cdef class FrameWriter:
         """The transport is below its low-water mark: give it what waits."""
         self.paused = False
         while self._backlog and not self.paused:
-            self._pass_on(self._backlog.popleft())
+            data = self._backlog.popleft()
+            self._backlog_size -= len(data)
+            self._pass_on(data)
         if not self.paused:
             self.flush()
         return 0
@@ -161,6 +161,13 @@ cdef class FrameWriter:
         self._block = None
         self._used = 0
         self._backlog.clear()
+        self._backlog_size = 0
+        return 0
+
+    cdef int _keep(self, object data) except -1:
+        """Have it follow what waits for room already."""
+        self._backlog.append(data)
+        self._backlog_size += len(data)
         return 0
 
     cdef object _too_large(self, Py_ssize_t length):
@@ -168,11 +175,11 @@ cdef class FrameWriter:
             f"the payload has {length} bytes, the limit is {self.max_payload_size} "
             "(max_payload_size)")
 
-    cdef int _pass_on(self, object view) except -1:
-        """Give a large payload to the socket and the transport; what is too much waits first."""
+    cdef int _pass_on(self, object data) except -1:
+        """Give a large piece to the socket and the transport; what is too much waits first."""
         cdef Py_buffer buffer
         cdef Py_ssize_t offset, length
-        PyObject_GetBuffer(view, &buffer, PyBUF_SIMPLE)
+        PyObject_GetBuffer(data, &buffer, PyBUF_SIMPLE)
         try:
             length = buffer.len
             offset = self._send_now(<const char *>buffer.buf, length)
@@ -180,9 +187,10 @@ cdef class FrameWriter:
             PyBuffer_Release(&buffer)
         while offset < length:
             if self.paused:
-                self._backlog.appendleft(view[offset:])
+                self._backlog.appendleft(data[offset:])
+                self._backlog_size += length - offset
                 break
-            self._hand_over(view[offset:offset + SLICE_SIZE])
+            self._hand_over(data[offset:offset + SLICE_SIZE])
             offset += SLICE_SIZE
         return 0
 
@@ -200,7 +208,8 @@ cdef class FrameWriter:
         return sent
 
     cdef int _hand_over(self, object data) except -1:
-        if self.transport is not None:
+        # A closing transport drops it anyway, and its loop would log that.
+        if self.transport is not None and not self.transport.is_closing():
             self._lent = True
             self.handed += len(data)
             self.transport.write(data)

@@ -64,12 +64,22 @@ async def hold(data: bytes) -> None:
     await asyncio.sleep(3600)
 
 
-@client.handle("until", codec="raw")
-async def until(data: bytes) -> bytes:
-    """Holds its request until a file is there: no request could get through to say it."""
+async def gate_open() -> None:
+    """Wait for a file: no request could get through to say it."""
     while not Path(sys.argv[3]).exists():  # noqa: ASYNC240
         await asyncio.sleep(0.01)
+
+
+@client.handle("until", codec="raw")
+async def until(data: bytes) -> bytes:
+    await gate_open()
     return data[:1]
+
+
+@client.handle("back", codec="raw")
+async def back(data: bytes) -> bytes:
+    await gate_open()
+    return data
 
 
 @client.handle("rate", request_codec="msgpack", response_codec="raw")
