@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+
 from procwire import Client
 from procwire._core import pack_header
 from procwire.client import _Protocol

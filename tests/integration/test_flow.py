@@ -260,9 +260,6 @@ def test_what_has_been_answered_is_still_sent(parent: Parent, end: str) -> None:
 def test_a_parent_that_takes_nothing_does_not_delay_the_end(parent: Parent) -> None:
     parent.send_frame("echo", 1, bytes(3 * MIB))
     wait_until(lambda: stands_still(parent), "the answer waits")
-    began = time.monotonic()
     parent.control_message("$shutdown")
     assert parent.wait() == 0
-    # The parent kills after five seconds.
-    assert time.monotonic() - began < 5
     assert "did not end in time" not in parent.stderr_at_end()

@@ -152,11 +152,8 @@ def test_twice(parent: Parent) -> None:
 def test_a_stuck_handler_is_not_waited_for(parent: Parent, method: str) -> None:
     assert parent.call("echo", 1) == 1
     parent.request(method, 2, 3600)
-    began = time.monotonic()
     parent.control_message("$shutdown")
     assert parent.wait() == 0
-    # The parent kills after five seconds.
-    assert time.monotonic() - began < 5
     assert "did not end in time" in parent.stderr_at_end()
 
 

@@ -150,7 +150,7 @@ def test_both_sides_full(loop_name: str, method: str, size: int) -> None:
 
 @pytest.mark.parametrize("size", [30_000, MIB])
 def test_all_answered_at_once(loop_name: str, tmp_path: Path, size: int) -> None:
-    """Answers that nobody reads, as many as requests were under way: the next ones wait for both."""
+    """Answers that nobody reads, as many as requests were under way."""
     gate = tmp_path / "gate"
     with Parent("limits.py", loop_name, "{}", str(gate)) as parent:
         assert parent.socket is not None

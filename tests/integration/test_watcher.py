@@ -27,6 +27,10 @@ PING = b'{"jsonrpc":"2.0","method":"$ping"}\n'
 PONG = b'{"jsonrpc":"2.0","method":"$pong"}\n'
 GRACE = 4.4
 """Seconds after which the worker ends, whatever keeps it."""
+LATE = 4.0
+"""Seconds that it may take longer while other tests run: what hangs here hangs for an hour."""
+PARENTS_PATIENCE = 5.0
+"""Seconds after which a parent kills, counted from its `$shutdown`."""
 
 LIVENESS = ["loop", "process"]
 
@@ -226,7 +230,7 @@ def end_of_a_hanging_worker(parent: Parent, end: Callable[[Parent], None]) -> st
     began = time.monotonic()
     end(parent)
     assert parent.wait() == 0
-    assert GRACE - 0.4 < time.monotonic() - began < GRACE + 1
+    assert GRACE - 0.4 < time.monotonic() - began < GRACE + LATE
     (line,) = [line for line in parent.stderr_at_end().splitlines() if "did not end" in line]
     return line.removeprefix("procwire: the worker did not end in time; ")
 
@@ -254,11 +258,19 @@ def test_the_end_while_a_thread_keeps_the_lock(end: Callable[[Parent], None]) ->
 )
 def test_what_hangs_behind_run_is_no_orphan(parent: Parent, method: str) -> None:
     parent.call(method)
-    began = time.monotonic()
-    parent.end_control()
-    assert parent.wait() == 0
-    assert GRACE - 0.4 < time.monotonic() - began < GRACE + 1
-    assert "the worker did not end in time; running: no handler" in parent.stderr_at_end()
+    line = end_of_a_hanging_worker(parent, ENDS["end of input"])
+    assert line.startswith("running: no handler")
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("method", ["block_loop", "lock_loop", "lock_thread"])
+def test_the_worker_ends_before_its_parent_kills(method: str) -> None:
+    with spawn("asyncio") as parent:
+        begin_to_hang(parent, method, 3600)
+        began = time.monotonic()
+        parent.control_message("$shutdown")
+        assert parent.wait() == 0
+        assert time.monotonic() - began < PARENTS_PATIENCE
 
 
 def test_the_loop_of_somebody_else(tmp_path: Path, loop_name: str) -> None:
@@ -294,13 +306,17 @@ def test_an_import_that_hangs(tmp_path: Path) -> None:
         assert parent.wait() == 0
 
 
-def test_shutdown_takes_no_time(parent: Parent) -> None:
-    """It takes 32 ms on a quiet machine; the goal is 200, the bound has room for a busy one."""
-    assert parent.call("echo", 1) == 1
-    began = time.monotonic()
-    parent.control_message("$shutdown")
-    assert parent.wait() == 0
-    assert time.monotonic() - began < 1
+@pytest.mark.alone
+def test_shutdown_takes_no_time(loop_name: str) -> None:
+    times = []
+    for _ in range(7):
+        with spawn(loop_name) as parent:
+            assert parent.call("echo", 1) == 1
+            began = time.monotonic()
+            parent.control_message("$shutdown")
+            assert parent.wait() == 0
+            times.append(time.monotonic() - began)
+    assert statistics.median(times) < 0.2, times
 
 
 def test_shutdown_twice(parent: Parent) -> None:
@@ -317,8 +333,19 @@ IDLE = ["idle", "before it connects", "in mid-stream", "under backpressure"]
 BUSY = ["block_loop", "lock_loop", "lock_thread"]
 
 
-@pytest.mark.parametrize("situation", IDLE + BUSY)
+@pytest.mark.alone
+@pytest.mark.parametrize("situation", IDLE)
+def test_no_orphan_a_second_later(loop_name: str, situation: str) -> None:
+    assert seconds_outlived(loop_name, situation) < 1
+
+
+@pytest.mark.parametrize("situation", BUSY)
 def test_no_orphan(loop_name: str, situation: str) -> None:
+    assert seconds_outlived(loop_name, situation) < GRACE + LATE
+
+
+def seconds_outlived(loop_name: str, situation: str) -> float:
+    """How long a worker outlives a parent that is killed."""
     doomed = subprocess.Popen(
         [sys.executable, str(HERE / "doomed_parent.py"), loop_name, situation],
         stdout=subprocess.PIPE,
@@ -330,11 +357,12 @@ def test_no_orphan(loop_name: str, situation: str) -> None:
     doomed.kill()
     doomed.communicate()
     wait_until(lambda: not is_running(worker), "the worker is gone")
-    assert time.monotonic() - began < (1 if situation in IDLE else GRACE + 1)
+    seconds = time.monotonic() - began
     assert not os.path.exists(address)
     assert not os.path.exists(os.path.dirname(address)) or b"procwire" not in os.path.dirname(
         address
     )
+    return seconds
 
 
 def test_the_socket_of_a_worker_that_is_ended(loop_name: str) -> None:
@@ -488,7 +516,7 @@ def test_a_report_that_nobody_reads(loop_name: str, tmp_path: Path, room: int) -
         began = time.monotonic()
         parent.end_control()
         assert parent.wait() == 0
-        assert time.monotonic() - began < GRACE + 1
+        assert time.monotonic() - began < GRACE + LATE
     os.close(end)
 
 

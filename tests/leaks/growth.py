@@ -35,13 +35,21 @@ class Growth:
         return self.blocks > NOISE_BLOCKS * self.turns or self.size > NOISE_BYTES
 
 
+async def _nothing_to_wait_for() -> None:
+    pass
+
+
 async def measure(
-    path: Callable[[int], Awaitable[None]], *, turns: int = TURNS, batch: int = 25
+    path: Callable[[int], Awaitable[None]],
+    *,
+    turns: int = TURNS,
+    batch: int = 25,
+    settle: Callable[[], Awaitable[None]] = _nothing_to_wait_for,
 ) -> Growth:
     """Run a path again and again; `path(count)` does as many turns of it.
 
     `turns` are those of a round, `batch` those that are done at once: requests come in one packet,
-    and their handlers overlap.
+    and their handlers overlap. `settle` waits for what may still be under way then.
 
     Blocks are those of Python's own allocator, which larger objects do not come from: bytes are
     counted as well.
@@ -53,6 +61,7 @@ async def measure(
         for _ in range(ROUNDS + 1):
             for _ in range(turns // batch):
                 await path(batch)
+            await settle()
             gc.collect()
             counts.append((sys.getallocatedblocks(), tracemalloc.get_traced_memory()[0]))
     finally:

@@ -283,15 +283,15 @@ async function outlived(t, calls) {
 }
 
 describe("when the parent is killed", () => {
-  test("an idle worker is gone within a second", async (t) => {
+  test("an idle worker is gone soon", async (t) => {
     const [milliseconds, output] = await outlived(t, []);
-    assert.ok(milliseconds < 1000, `${milliseconds} ms`);
+    assert.ok(milliseconds < 3500, `${milliseconds} ms: that is the grace for what hangs`);
     assert.equal(output, "");
   });
 
-  test("handlers clean up, and the worker is gone within a second", async (t) => {
+  test("handlers clean up, and the worker is gone soon", async (t) => {
     const [milliseconds, output] = await outlived(t, [["hold", 1], ["hold", 2]]);
-    assert.ok(milliseconds < 1000, `${milliseconds} ms`);
+    assert.ok(milliseconds < 3500, `${milliseconds} ms: that is the grace for what hangs`);
     assert.equal(output.match(/coroutine cleaned up, aborted=True/g).length, 2);
   });
 });
