@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import msgpack
@@ -18,6 +19,30 @@ from .parent import (
     STREAM_ERROR,
     Parent,
 )
+
+Workers = dict[str, Parent]
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    """One worker on each loop serves all tests of this file that succeed."""
+    workers: Workers = {}
+    yield workers
+    for parent in workers.values():
+        parent.close()
+
+
+@pytest.fixture
+def parent(workers: Workers, loop_name: str) -> Iterator[Parent]:
+    parent = workers.pop(loop_name, None) or Parent("handlers.py", loop_name)
+    try:
+        yield parent
+        # What a test has not received is not to be found by the next one.
+        parent.call("take_log", None, 0xFFFFFFFF)
+    except BaseException:
+        parent.close()
+        raise
+    workers[loop_name] = parent
 
 
 def test_the_schema(parent: Parent) -> None:
@@ -211,6 +236,7 @@ def test_a_codec_of_ones_own(parent: Parent) -> None:
     assert parent.call("take_log", None, 3) == []
     parent.request("emit", 4, ["kept", 5])
     assert parent.receive()[1:] == (EVENT, 0, b"5")
+    assert parent.receive_value() == (RESULT, 4, None)
 
 
 def test_a_coroutine_function_in_a_plain_wrapper(parent: Parent) -> None:

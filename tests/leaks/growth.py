@@ -10,7 +10,7 @@ import tracemalloc
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-TURNS = int(os.environ.get("PROCWIRE_LEAK_TURNS", "250"))
+TURNS = int(os.environ.get("PROCWIRE_LEAK_TURNS", "100"))
 """Turns of a path in a round."""
 ROUNDS = 3
 """Rounds that are compared, behind one that warms up."""

@@ -193,7 +193,7 @@ ENDS = {
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
 def test_connections_keep_nothing(end: Callable[[Peer], Awaitable[Any]], loop_name: str) -> None:
-    growth = run(loop_name, measure(lambda _: live(end), turns=30, batch=1))
+    growth = run(loop_name, measure(lambda _: live(end), turns=20, batch=1))
     assert not growth.leaks, growth
 
 
@@ -223,7 +223,7 @@ def test_strangers_keep_nothing(opening: Callable[[Peer], bytes], loop_name: str
                     await peer.at_end()
                     worker.forget(peer)
 
-            return await measure(stranger, turns=100)
+            return await measure(stranger, turns=50)
 
     growth = run(loop_name, main())
     assert not growth.leaks, growth
