@@ -9,6 +9,7 @@ SOURCES := $(shell find csrc procwire -name '*.py' -o -name '*.py[xid]' -o -name
 PYTEST_ARGS ?=
 # Many tests wait for a worker's time limits: more of them run at once than there are processors.
 TEST_JOBS ?= 6
+BUILD_JOBS ?= 2
 SECONDS ?= 600
 
 ifeq ($(VERSIONS),)
@@ -21,7 +22,11 @@ endif
 demo: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
 	PYTHON=build/venv-$(NEWEST)/bin/python node examples/demo.mjs
 
-test: lint $(VERSIONS:%=test-%)
+# A compiler uses one processor: the environments are built side by side, the tests run one after
+# the other.
+test:
+	$(MAKE) --no-print-directory --jobs=$(BUILD_JOBS) $(VERSIONS:%=build/venv-%/ready) node_modules/.package-lock.json
+	$(MAKE) --no-print-directory lint $(VERSIONS:%=test-%)
 
 test-%: build/venv-%/ready node_modules/.package-lock.json
 	build/venv-$*/bin/pytest -n $(TEST_JOBS) --dist worksteal -m 'not alone' $(PYTEST_ARGS)

@@ -30,8 +30,10 @@
 #define MILLISECOND INT64_C(1000000)
 
 #define CHUNK_SIZE 16384
-/* How long standard error is waited for, which may be a pipe that nobody reads. */
-#define STDERR_PATIENCE (SECOND / 5)
+/* How long standard error is waited for, which may be a pipe that nobody reads: as long as a busy
+ * machine may need, and with the rest of the end less than the 5 seconds of the parent. */
+#define STDERR_PATIENCE_SECONDS 0.4
+#define STDERR_PATIENCE ((int64_t)(STDERR_PATIENCE_SECONDS * SECOND))
 #define REPORT_SIZE 4096
 
 static const char PONG[] = "{\"jsonrpc\":\"2.0\",\"method\":\"$pong\"}\n";

@@ -50,7 +50,9 @@ EXIT_DEADLINE = SHUTDOWN_GRACE + 0.4
 """Seconds after which the process ends, whatever keeps it: the last chance to end with status 0."""
 MIN_STALL_REPORT = 0.1
 """Seconds; a loop that is asked whether it turns more often does little else."""
-END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+END_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+)
 DEFAULT_MAX_CONCURRENCY = 1024
 DEFAULT_MAX_IN_FLIGHT_BYTES = 12 * 1024 * 1024
 
@@ -172,9 +174,9 @@ class Client(Registrations):
     def run(self, *, loop: LoopName | Callable[[], asyncio.AbstractEventLoop] = "asyncio") -> None:
         """Serve the parent until it says good-bye; returns when all is cleaned up.
 
-        ``$shutdown``, the end of standard input, the loss of the data connection, ``SIGTERM``
-        and ``SIGINT`` all end it in the same way: handlers are cancelled and have
-        4 seconds to clean up. 4.4 seconds after that began the process ends with status 0,
+        ``$shutdown``, the end of standard input, the loss of the data connection, ``SIGTERM``,
+        ``SIGINT`` and ``SIGHUP`` all end it in the same way: handlers are cancelled and have
+        4 seconds to clean up. A signal that is ignored when this is called stays ignored. 4.4 seconds after that began the process ends with status 0,
         whatever still keeps it: a handler that blocks, C code that keeps Python's lock, a thread
         that is no daemon, an exit handler, or what the program does after this function has
         returned.
@@ -212,14 +214,16 @@ class Client(Registrations):
 
     async def _serve(self, previous: dict[signal.Signals, Any]) -> None:
         loop = asyncio.get_running_loop()
-        for number in END_SIGNALS:
+        for number, handler in previous.items():
+            if handler is signal.SIG_IGN:
+                # Somebody has said so, nohup for instance.
+                continue
             try:
                 loop.add_signal_handler(number, self._stop)
             except (NotImplementedError, RuntimeError, ValueError):
                 # Not every platform's loop has it, and only the main thread may.
                 continue
             watcher_exit_on_signal(number)
-            handler = previous[number]
             self._signals[number] = signal.SIG_DFL if handler is None else handler
         await self.start()
         await self.wait_closed()

@@ -96,6 +96,7 @@ ENDS: dict[str, Callable[[Parent], None]] = {
     "lost connection": lambda parent: parent.socket.close() if parent.socket else None,
     "SIGTERM": lambda parent: parent.kill(signal.SIGTERM),
     "SIGINT": lambda parent: parent.kill(signal.SIGINT),
+    "SIGHUP": lambda parent: parent.kill(signal.SIGHUP),
 }
 every_end = pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
 
@@ -140,6 +141,16 @@ def test_before_anybody_has_connected(loop_name: str, end: Callable[[Parent], No
         end(parent)
         assert parent.wait() == 0
         assert not os.path.exists(parent.init["pipe"])
+
+
+def test_a_signal_that_is_ignored_stays_ignored(loop_name: str) -> None:
+    command = ["/bin/sh", "-c", "trap '' HUP INT; exec \"$@\"", "sh", sys.executable]
+    with Parent("", command=[*command, str(WORKERS / "life.py"), loop_name]) as parent:
+        for number in (signal.SIGHUP, signal.SIGINT):
+            parent.kill(number)
+            assert parent.call("echo", 1) == 1
+        parent.kill(signal.SIGTERM)
+        assert parent.wait() == 0
 
 
 def test_twice(parent: Parent) -> None:

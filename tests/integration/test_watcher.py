@@ -219,6 +219,7 @@ ENDS: dict[str, Callable[[Parent], None]] = {
     "end of input": lambda parent: parent.end_control(),
     "SIGTERM": lambda parent: parent.kill(signal.SIGTERM),
     "SIGINT": lambda parent: parent.kill(signal.SIGINT),
+    "SIGHUP": lambda parent: parent.kill(signal.SIGHUP),
 }
 
 
@@ -485,12 +486,15 @@ def test_no_report_of_a_process_that_was_stopped(loop_name: str) -> None:
 
 def test_a_report_has_an_end(loop_name: str) -> None:
     with spawn(loop_name, stall_report=0.3) as parent:
-        for number in range(1, 501):
+        parent.request("wait" * 25, 1)
+        for number in range(2, 501):
             parent.request("wait", number)
         begin_to_hang(parent, "lock_loop", 1.5, request_id=1000)
         assert parent.receive_value()[1] == 1000
         ((_, requests),) = reports(parent)
-        assert requests.startswith("running: lock_loop #1000; in flight: wait #1, wait #2, ")
+        assert requests.startswith(
+            f"running: lock_loop #1000; in flight: {'wait' * 16} #1, wait #2, "
+        )
         assert requests.endswith(", wait #16 and 484 more")
 
 

@@ -124,6 +124,9 @@ async def wait(data: Any) -> None:
     await asyncio.sleep(3600)
 
 
+client.handle("wait" * 25, wait)
+
+
 @client.handle
 async def leave_a_thread(data: Any) -> None:
     threading.Thread(target=time.sleep, args=[3600]).start()
