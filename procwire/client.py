@@ -176,10 +176,10 @@ class Client(Registrations):
 
         ``$shutdown``, the end of standard input, the loss of the data connection, ``SIGTERM``,
         ``SIGINT`` and ``SIGHUP`` all end it in the same way: handlers are cancelled and have
-        4 seconds to clean up. A signal that is ignored when this is called stays ignored. 4.4 seconds after that began the process ends with status 0,
+        4 seconds to clean up. 4.4 seconds after that began the process ends with status 0,
         whatever still keeps it: a handler that blocks, C code that keeps Python's lock, a thread
         that is no daemon, an exit handler, or what the program does after this function has
-        returned.
+        returned. A signal that is ignored when this is called stays ignored.
 
         Args:
             loop: ``"asyncio"``, ``"uvloop"`` (needs the extra of that name), ``"auto"`` for
