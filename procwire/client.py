@@ -203,6 +203,8 @@ class Client(Registrations):
         self._counted: WorkerConnection | None = None
 
         self._announced = False
+        # Start-up is over, whatever came of it: requests need not wait any more.
+        self._serving = False
         self._closing: asyncio.Task[None] | None = None
         self._closed: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -382,7 +384,7 @@ class Client(Registrations):
                 threads,
                 token=self._token,
                 max_payload_size=self._max_payload_size,
-                max_concurrency=self._max_concurrency if self._lifespan.ready else 0,
+                max_concurrency=self._max_concurrency if self._serving else 0,
                 max_in_flight_bytes=self._max_in_flight_bytes,
                 backpressure_timeout=self._backpressure_timeout,
                 error_value=self._error_value,
@@ -431,6 +433,7 @@ class Client(Registrations):
         failure = started.result()
         if failure is not None and self._closing is None:
             raise failure
+        self._serving = True
 
     def _started_up(self, started: asyncio.Future[BaseException | None]) -> None:
         """After an early announcement: the requests that wait are begun, or refused."""
@@ -447,6 +450,7 @@ class Client(Registrations):
 
             for method in self._served:
                 method.refuse(refuse)
+        self._serving = True
         assert self._strangers is not None
         for connection in (self._connection, *self._strangers):
             if connection is not None:

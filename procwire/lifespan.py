@@ -46,7 +46,6 @@ class Lifespan:
     """What is registered for start-up and shutdown, and the task that runs it.
 
     Attributes:
-        ready: Start-up has succeeded; so it has when there is nothing to do.
         failed: Start-up or shutdown has failed.
     """
 
@@ -65,7 +64,6 @@ class Lifespan:
         # How start-up has ended: with an exception, or without one.
         self._started: asyncio.Future[BaseException | None] | None = None
         self._ending = asyncio.Event()
-        self.ready = False
         self.failed = False
 
     def on_startup(self, hook: Hook) -> None:
@@ -88,7 +86,6 @@ class Lifespan:
         loop = asyncio.get_running_loop()
         started = self._started = loop.create_future()
         if self._manager is None and not self._startup and not self._shutdown:
-            self.ready = True
             started.set_result(None)
             return started
         self._threads = threads
@@ -126,7 +123,6 @@ class Lifespan:
                     if not started.done():
                         started.set_result(error)
                     raise
-                self.ready = True
                 started.set_result(None)
                 await self._ending.wait()
                 for hook in reversed(self._shutdown):
