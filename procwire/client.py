@@ -36,7 +36,7 @@ from procwire.errors import (
     NotConnectedError,
     UnknownEventError,
 )
-from procwire.failures import describe, error_value
+from procwire.failures import error_value, explain_start
 from procwire.lifespan import Hook, Lifespan, LifespanFunction
 from procwire.listener import UnixListener, listen
 from procwire.middleware import Middleware, check_middleware
@@ -442,7 +442,7 @@ class Client(Registrations):
         failure = started.result()
         if failure is not None:
             _lifespan_logger.error("the worker cannot start", exc_info=failure)
-            text = f"the worker cannot start: {describe(failure)}"
+            text = f"the worker cannot start: {explain_start(failure)}"
             name = type(failure).__name__
 
             def refuse(_data: object) -> None:

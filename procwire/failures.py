@@ -67,7 +67,8 @@ def explain_start(error: BaseException) -> str:
     todo: list[tuple[str, BaseException]] = [("", error)]
     while todo and len(parts) < MAX_CAUSES:
         relation, error = todo.pop(0)
-        parts.append(f"{relation}{type(error).__name__}: {describe(error)}")
+        name, text = type(error).__name__, describe(error)
+        parts.append(relation + (text if text.startswith(name) else f"{name}: {text}"))
         if isinstance(error, BaseExceptionGroup):
             todo += [("; in it ", part) for part in error.exceptions]
         if error.__cause__ is not None:

@@ -109,7 +109,7 @@ def test_why_a_start_failed() -> None:
     error.__cause__ = ExceptionGroup("several", [OSError("a"), KeyError("b")])
     assert explain_start(error) == (
         "RuntimeError: no model; caused by ExceptionGroup: several (2 sub-exceptions); "
-        "in it OSError: a; in it KeyError: KeyError: 'b'"
+        "in it OSError: a; in it KeyError: 'b'"
     )
     error.__cause__ = error
     assert explain_start(error).count("no model") == 8

@@ -197,6 +197,40 @@ async def late_respond(data: Any, ctx: Context) -> None:
     await ctx.respond("late")
 
 
+class ExitingCodec:
+    """Leaves in either direction."""
+
+    name = "exiting"
+
+    def encode(self, value: Any) -> bytes:
+        raise SystemExit("encoding")
+
+    def decode(self, payload: bytes) -> Any:
+        raise SystemExit("decoding")
+
+
+@client.handle("exits_in_decoding", request_codec=ExitingCodec())
+async def exits_in_decoding(data: Any) -> None:
+    """Is never called."""
+
+
+@client.handle("exits_in_encoding", response_codec=ExitingCodec())
+async def exits_in_encoding(data: Any) -> Any:
+    return data
+
+
+class Endless(dict[str, Any]):
+    def items(self) -> Any:
+        raise KeyboardInterrupt
+
+    __iter__ = keys = items
+
+
+@client.handle("tells_what_exits")
+async def tells_what_exits(data: Any) -> None:
+    raise HandlerError("told", code="E1", thing=Endless(a=1))
+
+
 @client.handle("open_gate")
 async def open_gate(name: str) -> None:
     gates.setdefault(name, asyncio.Event()).set()
