@@ -149,6 +149,14 @@ def test_the_code_is_kept_when_details_cannot_be_sent() -> None:
     assert sent[0] == {"message": "bad", "code": "E1", "name": "N"}
 
 
+def test_a_long_text_leaves_room_for_the_code() -> None:
+    value = {"message": "\U0001f600" * 10_000, "code": "E1"}
+    first = next(reduced for reduced in reductions(value, 5000) if sendable(reduced, 5000))
+    assert isinstance(first, dict)
+    assert first["code"] == "E1"
+    assert len(first["message"]) > 600
+
+
 # ---- the log -------------------------------------------------------------------------------------
 
 

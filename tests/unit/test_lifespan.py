@@ -132,7 +132,7 @@ def test_start_raises_what_start_up_raises(loop_name: str, error: BaseException)
     run(loop_name, main())
 
 
-def test_a_start_that_is_cancelled(loop_name: str) -> None:
+def test_a_start_that_is_cancelled(loop_name: str, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         recorded = Recorded(waits=True)
         starting = asyncio.create_task(serve(recorded.client))
@@ -141,6 +141,8 @@ def test_a_start_that_is_cancelled(loop_name: str) -> None:
         with pytest.raises(asyncio.CancelledError):
             await starting
         assert recorded.log == ["left"]
+        # It was given up at once, not when its time was over.
+        assert not caplog.records
         assert len(asyncio.all_tasks()) == 1
 
     run(loop_name, main())
