@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from procwire import NotConnectedError
+from procwire import NotConnectedError, track_requests
 from procwire._core import METHOD_ID_ABORT, METHOD_ID_AUTH
 
 from .growth import Growth, measure
@@ -261,6 +261,22 @@ def test_waiting_requests_keep_nothing() -> None:
                 await peer.frames(len(range(3, count, 2)))
 
             return await measure(path)
+
+    growth = run("asyncio", main())
+    assert not growth.leaks, growth
+
+
+WRAPPED = ("echo", "inline", "thread", "chunks", "inline_chunks", "thread_chunks", "fail")
+
+
+@pytest.mark.parametrize("method", WRAPPED)
+def test_middleware_keeps_nothing(method: str) -> None:
+    async def main() -> Growth:
+        worker = Worker()
+        worker.client.middleware(track_requests)
+        async with worker:
+            peer = await worker.connect()
+            return await measure(lambda count: peer.call(method, count))
 
     growth = run("asyncio", main())
     assert not growth.leaks, growth
