@@ -7,6 +7,7 @@ const EXAMPLES = {
   stream: "generators, at the reader's pace",
   event: "jobs that report their progress",
   image: "NumPy looks at the sky",
+  trace: "a middleware for OpenTelemetry",
 };
 /** Milliseconds after which an example is stuck. */
 const TIME_LIMIT = 60_000;

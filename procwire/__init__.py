@@ -12,6 +12,7 @@ from procwire import stdio as _stdio
 _spawned = _stdio.take_if_spawned()
 
 from procwire import authentication as _authentication  # noqa: E402
+from procwire import logs as _logs  # noqa: E402
 from procwire import startup as _startup  # noqa: E402
 from procwire._core import Context  # noqa: E402
 from procwire.client import Client  # noqa: E402
@@ -28,9 +29,18 @@ from procwire.errors import (  # noqa: E402
     UnknownEventError,
     UnknownMethodError,
 )
+from procwire.logs import (  # noqa: E402
+    RequestFilter,
+    current_method,
+    current_request_id,
+    track_requests,
+)
+from procwire.middleware import CallNext  # noqa: E402
+from procwire.stats import MethodStats, Stats  # noqa: E402
 from procwire.threads import BlockingContext  # noqa: E402
 from procwire.version import __version__  # noqa: E402
 
+_logs.be_quiet()
 if _spawned:
     _startup.watch_main_module()
     # Before user code can start a process that would inherit it.
@@ -40,18 +50,25 @@ __all__ = [
     "AlreadyStartedError",
     "BackpressureTimeoutError",
     "BlockingContext",
+    "CallNext",
     "Client",
     "Codec",
     "CodecError",
     "Context",
     "HandlerError",
+    "MethodStats",
     "MsgpackCodec",
     "NotConnectedError",
     "ProcwireError",
     "ProtocolError",
     "RawCodec",
+    "RequestFilter",
     "ResponseAlreadySentError",
+    "Stats",
     "UnknownEventError",
     "UnknownMethodError",
     "__version__",
+    "current_method",
+    "current_request_id",
+    "track_requests",
 ]

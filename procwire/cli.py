@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from procwire import startup, stdio
+from procwire import logs, startup, stdio
 from procwire.client import EXIT_DEADLINE, Client
 from procwire.control import own_process
 
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run.add_argument("target", help="where the client is: module:name, the name being 'client'")
     run.add_argument("--loop", choices=("auto", "asyncio", "uvloop"), default="asyncio")
     options = parser.parse_args(arguments)
+    logs.speak_up()
     # Before the user's module is imported: nothing that it prints may reach the parent.
     if not os.isatty(0):
         # Nor must an import that takes its time outlive a parent.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import importlib
 import json
 import logging
@@ -12,12 +13,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from types import SimpleNamespace
+from typing import Any, Literal, Self, TypeVar
 
-from procwire import forks, startup, stdio
+from procwire import forks, logs, startup, stdio
 from procwire._core import (
     DEFAULT_MAX_PAYLOAD_SIZE,
     MAX_PAYLOAD_SIZE,
+    Method,
     WorkerConnection,
     watcher_begin_exit,
     watcher_exit_on_signal,
@@ -29,11 +32,16 @@ from procwire.codecs import Codec
 from procwire.control import ControlChannel, own_process
 from procwire.errors import (
     AlreadyStartedError,
+    HandlerError,
     NotConnectedError,
     UnknownEventError,
 )
+from procwire.failures import error_value, explain_start
+from procwire.lifespan import Hook, Lifespan, LifespanFunction
 from procwire.listener import UnixListener, listen
+from procwire.middleware import Middleware, check_middleware
 from procwire.registrations import Registrations
+from procwire.stats import Stats, collect
 from procwire.strangers import Strangers
 from procwire.threads import Threads
 
@@ -41,11 +49,20 @@ __all__ = ["Client"]
 
 LoopName = Literal["auto", "asyncio", "uvloop"]
 Liveness = Literal["loop", "process"]
+Announce = Literal["ready", "early"]
+AnyHook = TypeVar("AnyHook", bound=Hook)
+AnyMiddleware = TypeVar("AnyMiddleware", bound=Middleware)
 
 _logger = logging.getLogger("procwire")
+_lifespan_logger = logging.getLogger("procwire.lifespan")
+
+START_FAILED = "E_START"
+"""The ``code`` of the error that callers get whose worker was announced early and cannot start."""
 
 SHUTDOWN_GRACE = 4.0
 """Seconds that handlers have for their clean-up; the parent kills after 5."""
+SHUTDOWN_RESERVE = 1.0
+"""Seconds of that which are kept for the lifespan and shutdown hooks, if there are any."""
 EXIT_DEADLINE = SHUTDOWN_GRACE + 0.4
 """Seconds after which the process ends, whatever keeps it: the last chance to end with status 0."""
 MIN_STALL_REPORT = 0.1
@@ -104,8 +121,24 @@ class Client(Registrations):
             later at most, so half of the parent's heartbeat timeout leaves it time. ``None``
             reports nothing: stacks are read while other threads run, as :mod:`faulthandler`
             does it, and an idle loop is woken four times in that time.
+        lifespan: A function that takes this client and returns an async context manager, made by
+            :func:`contextlib.asynccontextmanager` as a rule. It is entered before the first
+            request and left when all handlers have ended. A mapping that it yields becomes
+            attributes of :attr:`state`.
+        announce: When the parent hears of this worker. With ``"ready"`` after start-up, which
+            must not take longer than the parent's ``initTimeout``. With ``"early"`` at once:
+            requests wait until start-up is done; if it fails, each of them is answered with that
+            error, for as long as the parent stays.
+        error_details: Whether the parent is told the class name of an exception that is no
+            :class:`HandlerError`, as ``err.data.name``.
+        debug: Whether it is told the traceback as well, as ``err.data.traceback``. Paths and
+            source lines of this machine are in it.
+
+    Attributes:
+        state: What start-up has loaded: a namespace for attributes of your own.
 
     Raises:
+        TypeError: ``lifespan`` is no function that returns a context manager.
         ValueError: an argument is out of its range.
     """
 
@@ -121,6 +154,10 @@ class Client(Registrations):
         auth_token: str | None = None,
         liveness: Liveness = "loop",
         stall_report: float | None = None,
+        lifespan: LifespanFunction | None = None,
+        announce: Announce = "ready",
+        error_details: bool = False,
+        debug: bool = False,
     ) -> None:
         # Handlers, child processes and tracebacks have no business with it.
         self._token = take_token(auth_token)
@@ -141,7 +178,15 @@ class Client(Registrations):
             raise ValueError(f"liveness is 'loop' or 'process', got {liveness!r}")
         if stall_report is not None and not MIN_STALL_REPORT <= stall_report < math.inf:
             raise ValueError(f"stall_report is {MIN_STALL_REPORT} s at least, got {stall_report}")
+        if announce not in ("ready", "early"):
+            raise ValueError(f"announce is 'ready' or 'early', got {announce!r}")
         super().__init__(default_codec)
+        self.state = SimpleNamespace()
+        self._lifespan = Lifespan(lifespan)
+        self._announce = announce
+        self._error_value = functools.partial(
+            error_value, with_name=error_details, with_traceback=debug
+        )
         self._event_ids: dict[str, int] = {}
         self._max_payload_size = max_payload_size
         self._max_concurrency = max_concurrency
@@ -155,7 +200,13 @@ class Client(Registrations):
         # What run() has taken, and what was set for it before.
         self._signals: dict[signal.Signals, Any] = {}
 
+        # What the dispatcher has been given, and where its counters are.
+        self._served: list[Method] = []
+        self._counted: WorkerConnection | None = None
+
         self._announced = False
+        # Start-up is over, whatever came of it: requests need not wait any more.
+        self._serving = False
         self._closing: asyncio.Task[None] | None = None
         self._closed: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -168,6 +219,75 @@ class Client(Registrations):
 
     def __repr__(self) -> str:
         return f"<procwire.Client methods={list(self._methods)} events={list(self._events)}>"
+
+    # ---- what runs around the handlers -----------------------------------------------------
+
+    def on_startup(self, hook: AnyHook) -> AnyHook:
+        """Have a function without parameters run before the first request; a decorator.
+
+        An ``async def`` runs on the event loop, a ``def`` in a thread. Hooks run one after the
+        other, as registered, when the ``lifespan`` has been entered. Context variables that they
+        set are seen by every handler.
+
+        Raises:
+            AlreadyStartedError: the client has been started.
+            TypeError: it cannot be called without arguments.
+        """
+        self._check_open("a start-up hook")
+        self._lifespan.on_startup(hook)
+        return hook
+
+    def on_shutdown(self, hook: AnyHook) -> AnyHook:
+        """Have a function without parameters run when all handlers have ended; a decorator.
+
+        The last registered runs first, the ``lifespan`` is left after them. They have what is
+        left of the 4 seconds of the end, 1 second at least. One that fails is logged, does not
+        keep the others from running, and makes :meth:`run` end with status 1. None runs when
+        start-up has failed.
+
+        Raises:
+            AlreadyStartedError: the client has been started.
+            TypeError: it cannot be called without arguments.
+        """
+        self._check_open("a shutdown hook")
+        self._lifespan.on_shutdown(hook)
+        return hook
+
+    def middleware(self, function: AnyMiddleware) -> AnyMiddleware:
+        """Have an ``async def`` wrapped around every handler; a decorator.
+
+        It is called with the decoded data, the request's :class:`Context` and ``call_next``,
+        which takes the data to go on with and returns what the handler answers with; for a stream
+        that is ``None``, when the stream has ended::
+
+            @client.middleware
+            async def timed(data, ctx, call_next):
+                began = time.perf_counter()
+                try:
+                    return await call_next(data)
+                finally:
+                    print(ctx.method, time.perf_counter() - began)
+
+        The first registered is the outermost. What it returns is the answer, what it raises is
+        the error. It runs in the handler's own task: context variables that it sets are seen by
+        the handler, also by one in a thread. Every handler is in a task then, those with
+        ``sync_to_thread=False`` included. Without any, handlers are called directly.
+
+        Raises:
+            AlreadyStartedError: the client has been started.
+            TypeError: it is no ``async def``.
+        """
+        self._check_open("a middleware")
+        check_middleware(function)
+        self._middlewares.append(function)
+        return function
+
+    def stats(self) -> Stats:
+        """What has been done since the start: requests, bytes, time spent waiting.
+
+        The counters are always kept; asking costs microseconds. May be called from any thread.
+        """
+        return collect(list(self._methods), self._served, self._counted)
 
     # ---- life ------------------------------------------------------------------------------
 
@@ -186,9 +306,11 @@ class Client(Registrations):
                 uvloop where it is installed, or a function that makes an event loop.
 
         Raises:
-            SystemExit: with status 1 when the worker cannot start, which the parent is told;
-                with status 2 when a person has started it in a terminal.
+            SystemExit: with status 1 when the worker cannot start, which the parent is told, or
+                when its shutdown hooks have failed; with status 2 when a person has started it
+                in a terminal.
         """
+        logs.speak_up()
         if _started_by_hand():
             print(self._hint(), file=sys.stderr)
             raise SystemExit(2)
@@ -200,7 +322,7 @@ class Client(Registrations):
             factory = _loop_factory(loop)
             with asyncio.Runner(loop_factory=factory) as runner:
                 runner.run(self._serve(previous))
-        except Exception as error:
+        except BaseException as error:
             if self._announced:
                 raise
             _logger.exception("the worker cannot start")
@@ -210,7 +332,9 @@ class Client(Registrations):
             # The interpreter would wait for threads that nobody can stop.
             _logger.warning("%d handlers did not end in time", self._threads.running)
             logging.shutdown()
-            os._exit(0)
+            os._exit(int(self._lifespan.failed))
+        if self._lifespan.failed:
+            raise SystemExit(1)
 
     async def _serve(self, previous: dict[signal.Signals, Any]) -> None:
         loop = asyncio.get_running_loop()
@@ -229,7 +353,7 @@ class Client(Registrations):
         await self.wait_closed()
 
     async def start(self) -> None:
-        """Listen, and tell the parent.
+        """Start up, listen, and tell the parent; with ``announce="early"`` in another order.
 
         For those who own the event loop: :meth:`wait_closed` waits for the end.
 
@@ -237,6 +361,8 @@ class Client(Registrations):
             AlreadyStartedError: this client has been started before.
             ValueError: no method has been registered.
             OSError: there is no place for the socket.
+            BaseException: what the ``lifespan`` or a start-up hook has raised, unless
+                ``announce`` is ``"early"``: then the callers are told.
         """
         if self._started:
             raise AlreadyStartedError("a client can be started once")
@@ -247,7 +373,8 @@ class Client(Registrations):
         variables = contextvars.copy_context()
         self._closed = asyncio.Event()
         threads = self._threads = Threads(loop, variables, self._max_threads)
-        methods = [None, *self._make_methods()]
+        self._served = self._make_methods(threads)
+        methods = [None, *self._served]
         schema = self._schema()
         strangers = self._strangers = Strangers(loop)
         self._event_ids = {name: number for number, name in enumerate(self._events, 1)}
@@ -261,9 +388,10 @@ class Client(Registrations):
                 threads,
                 token=self._token,
                 max_payload_size=self._max_payload_size,
-                max_concurrency=self._max_concurrency,
+                max_concurrency=self._max_concurrency if self._serving else 0,
                 max_in_flight_bytes=self._max_in_flight_bytes,
                 backpressure_timeout=self._backpressure_timeout,
+                error_value=self._error_value,
             )
             strangers.admit(connection)
             if self._closing is not None:
@@ -271,29 +399,66 @@ class Client(Registrations):
             return connection
 
         control = self._control = ControlChannel(stdio.take())
+        forks.protect(self)
         try:
-            self._listener = listen(loop, make_connection, strangers.drop_oldest)
             watcher_set_names(self._methods)
             watcher_set_liveness(self._liveness == "process")
             if self._stall_report is not None:
                 control.report_stalls(self._stall_report)
             await control.open(self._stop)
+            await self._start_up(variables, threads)
+            if self._closing is None:
+                self._listener = listen(loop, make_connection, strangers.drop_oldest)
         except BaseException:
+            await self._lifespan.end(SHUTDOWN_GRACE)
             control.close()
-            if self._listener is not None:
-                self._listener.close()
-            self._threads.close()
+            threads.close()
+            forks.release(self)
             self._closed.set()
             raise
-        if self._closing is not None:
-            # A signal came first: there is nothing to announce any more.
-            self._listener.close()
+        if self._listener is None:
+            # The end came first: there is nothing to announce any more.
             control.close()
             return
         control.send_init(self._listener.address, schema)
         self._announced = True
         startup.announced()
-        forks.protect(self)
+
+    async def _start_up(self, variables: contextvars.Context, threads: Threads) -> None:
+        """Begin with it, and wait until it is done, unless the parent is told before."""
+        if self._closing is not None:
+            return
+        started = self._lifespan.begin(self, variables, threads)
+        if self._announce == "early":
+            started.add_done_callback(self._started_up)
+            return
+        # Not the future itself, which a caller that is cancelled would cancel.
+        await asyncio.wait([started])
+        failure = started.result()
+        if failure is not None and self._closing is None:
+            raise failure
+        self._serving = True
+
+    def _started_up(self, started: asyncio.Future[BaseException | None]) -> None:
+        """After an early announcement: the requests that wait are begun, or refused."""
+        if self._closing is not None:
+            return
+        failure = started.result()
+        if failure is not None:
+            _lifespan_logger.error("the worker cannot start", exc_info=failure)
+            text = f"the worker cannot start: {explain_start(failure)}"
+            name = type(failure).__name__
+
+            def refuse(_data: object) -> None:
+                raise HandlerError(text, code=START_FAILED, name=name)
+
+            for method in self._served:
+                method.refuse(refuse)
+        self._serving = True
+        assert self._strangers is not None
+        for connection in (self._connection, *self._strangers):
+            if connection is not None:
+                connection.set_max_concurrency(self._max_concurrency)
 
     async def wait_closed(self) -> None:
         """Wait until the client has shut down, for whatever reason.
@@ -366,7 +531,7 @@ class Client(Registrations):
         """The parent is there: nobody else is let in."""
         assert self._strangers is not None
         self._strangers.discard(connection)
-        self._connection = connection
+        self._connection = self._counted = connection
         if self._listener is not None:
             self._listener.close()
         self._strangers.abort_all()
@@ -421,7 +586,11 @@ class Client(Registrations):
             connection = connection or self._connection
             if connection is not None:
                 connection.cancel_handlers()
-                await connection.wait_idle(deadline - self._loop.time())
+                reserve = SHUTDOWN_RESERVE if self._lifespan.takes_down else 0.0
+                await connection.wait_idle(deadline - reserve - self._loop.time())
+            # Before the connection is closed: a parent kills whose connection it has lost.
+            await self._lifespan.end(deadline - self._loop.time())
+            if connection is not None:
                 await connection.close(max(0.0, deadline - self._loop.time()))
         finally:
             if self._threads is not None:

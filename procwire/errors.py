@@ -75,7 +75,8 @@ class HandlerError(ProcwireError):
 
     def __init__(self, message: str, *, code: str | int | None = None, **details: Any) -> None:
         super().__init__(message)
-        self.message = message
+        # HandlerError(error) is written easily, and JavaScript shows nothing but a text.
+        self.message = message if isinstance(message, str) else str(message)
         self.code = code
         self.details = details
 

@@ -30,7 +30,7 @@ so that no flood can push it out unheard."""
 ACCEPT_PAUSE = 0.1
 """Seconds to accept nobody when there is no descriptor left."""
 
-_logger = logging.getLogger("procwire")
+_logger = logging.getLogger("procwire.connection")
 
 _SOCKET_MODE = stat.S_IRUSR | stat.S_IWUSR
 _DIRECTORY_MODE = stat.S_IRWXU

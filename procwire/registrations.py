@@ -10,6 +10,8 @@ from procwire._core import Method
 from procwire.codecs import Codec, resolve
 from procwire.errors import AlreadyStartedError
 from procwire.handlers import HandlerShape, ResponseKind, inspect_handler
+from procwire.middleware import Middleware, wrap
+from procwire.threads import Threads
 
 __all__ = ["HandlerOptions", "Registrations"]
 
@@ -36,6 +38,7 @@ class Registrations:
         self._methods: dict[str, tuple[Callable[..., Any], HandlerShape, Codec, Codec]] = {}
         self._timeouts: dict[str, float] = {}
         self._events: dict[str, Codec] = {}
+        self._middlewares: list[Middleware] = []
         self._started = False
 
     @overload
@@ -209,8 +212,7 @@ class Registrations:
             self._timeouts[name] = timeout
 
     def _check_open_for(self, what: str, name: str, registered: Iterable[str]) -> None:
-        if self._started:
-            raise AlreadyStartedError(f"the client has been started, {what} {name!r} is late")
+        self._check_open(f"{what} {name!r}")
         if not isinstance(name, str) or not name:
             raise TypeError(f"the name of a {what} is a text, got {name!r}")
         if name in registered:
@@ -218,12 +220,25 @@ class Registrations:
         if len(list(registered)) == MAX_METHOD_ID:
             raise ValueError(f"there can be {MAX_METHOD_ID} {what}s at most")
 
-    def _make_methods(self) -> list[Method]:
+    def _check_open(self, what: str) -> None:
+        if self._started:
+            raise AlreadyStartedError(f"the client has been started, {what} is late")
+
+    def _make_methods(self, threads: Threads) -> list[Method]:
         """The methods for the dispatcher, numbered from 1 in the order of registration."""
         return [
-            Method(name, number, shape.response, shape.form, function, shape.takes_context, *codecs)
-            for number, (name, (function, shape, *codecs)) in enumerate(self._methods.items(), 1)
+            self._make_method(name, number, threads) for number, name in enumerate(self._methods, 1)
         ]
+
+    def _make_method(self, name: str, number: int, threads: Threads) -> Method:
+        function, shape, *codecs = self._methods[name]
+        method = Method(
+            name, number, shape.response, shape.form, function, shape.takes_context, *codecs
+        )
+        if not self._middlewares:
+            return method
+        wrapped = wrap(method, shape.form, threads, self._middlewares)
+        return Method(name, number, shape.response, "coroutine", wrapped, True, *codecs)
 
     def _schema(self) -> dict[str, Any]:
         """What the parent is told about methods and events."""

@@ -7,7 +7,7 @@ from types import TracebackType
 
 from procwire import stdio
 from procwire.control import ControlChannel
-from procwire.failures import describe
+from procwire.failures import explain_start
 
 __all__ = ["LINGER", "announced", "report_failure", "watch_main_module"]
 
@@ -31,7 +31,7 @@ def report_failure(error: BaseException) -> None:
     if _announced:
         return
     announced()
-    message = f"{type(error).__name__}: {describe(error)} (Python interpreter: {sys.executable})"
+    message = f"{explain_start(error)} (Python interpreter: {sys.executable})"
     control = ControlChannel(stdio.take())
     control.send_error(message)
     control.wait_ended(LINGER)

@@ -18,7 +18,7 @@ the parent, who must get in however many others wait and say nothing."""
 PATIENCE = 2.0
 """Seconds that a connection has from being accepted to having proved the token."""
 
-_logger = logging.getLogger("procwire")
+_logger = logging.getLogger("procwire.connection")
 
 
 class Strangers:

@@ -24,6 +24,9 @@ CHUNKS_AHEAD = 32
 """How many chunks a thread's generator may be ahead of what has been sent."""
 
 
+_UNSET = object()
+
+
 class BlockingContext:
     """The request's context for a handler in a thread: the same methods, blocking.
 
@@ -149,7 +152,7 @@ class Threads:
 
     def call(self, context: Context, method: Method, data: Any) -> concurrent.futures.Future[None]:
         """Run a function for a request; its end reaches ``context.thread_ended``."""
-        arguments = self._arguments(context, method, data)
+        arguments = self.arguments(context, method, data)
 
         def job() -> None:
             try:
@@ -168,7 +171,36 @@ class Threads:
         future.add_done_callback(cancelled)
         return future
 
-    def _arguments(self, context: Context, method: Method, data: Any) -> tuple[Any, ...]:
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a function in a thread, and return or raise what it does.
+
+        It sees the caller's context variables, and the caller sees those that it has set. A
+        cancelled call waits for the thread, which nobody can stop; cancelled again, it does not.
+        """
+        variables = contextvars.copy_context()
+        future = self._executor.submit(variables.run, _outcome_of, function, arguments)
+        self._running += 1
+        ended = asyncio.wrap_future(future, loop=self._loop)
+        ended.add_done_callback(self._run_ended)
+        try:
+            await asyncio.wait([ended])
+        except asyncio.CancelledError:
+            if not future.cancel():
+                await asyncio.wait([ended])
+            raise
+        for variable, value in variables.items():
+            if variable.get(_UNSET) is not value:
+                variable.set(value)
+        result, error = ended.result()
+        if error is not None:
+            raise error
+        return result
+
+    def _run_ended(self, _ended: asyncio.Future[Any]) -> None:
+        self._running -= 1
+
+    def arguments(self, context: Context, method: Method, data: Any) -> tuple[Any, ...]:
+        """What a handler is called with in a thread."""
         if method.takes_context:
             return data, BlockingContext(context, self._loop)
         return (data,)
@@ -200,7 +232,7 @@ class Threads:
 
     async def iterate(self, context: Context, method: Method, data: Any) -> AsyncIterator[Any]:
         """What a generator yields in a thread, a few chunks ahead of what has been sent."""
-        arguments = self._arguments(context, method, data)
+        arguments = self.arguments(context, method, data)
         chunks: deque[Any] = deque()
         room = threading.Semaphore(CHUNKS_AHEAD)
         news = asyncio.Event()
@@ -224,7 +256,7 @@ class Threads:
                     forks.end_child()
 
         future = asyncio.wrap_future(
-            self._executor.submit(self._variables.copy().run, job), loop=self._loop
+            self._executor.submit(contextvars.copy_context().run, job), loop=self._loop
         )
         self._running += 1
 
@@ -250,3 +282,13 @@ class Threads:
         finally:
             closed.set()
             room.release()
+
+
+def _outcome_of(
+    function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> tuple[Any, BaseException | None]:
+    """What a function returns or raises; a future does not take every exception."""
+    try:
+        return function(*arguments), None
+    except BaseException as error:
+        return None, error

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
@@ -40,14 +41,10 @@ class _NoControl:
         return lambda *_, **__: None
 
 
-async def serve(client: Client, executor: concurrent.futures.Executor | None = None) -> Factory:
-    """Start a client; returns what makes the protocol of an accepted connection.
-
-    Args:
-        client: Not started yet.
-        executor: What runs plain functions instead of the client's threads.
-    """
-    factories: list[Any] = []
+@contextmanager
+def without_a_parent() -> Iterator[list[Factory]]:
+    """Clients that are started have nobody to talk to; what they would listen with is given."""
+    factories: list[Factory] = []
 
     def listen(_loop: Any, factory: Any, _make_room: Any) -> _NoListener:
         factories.append(factory)
@@ -58,14 +55,24 @@ async def serve(client: Client, executor: concurrent.futures.Executor | None = N
         mock.patch.object(procwire.client, "ControlChannel", _NoControl),
         mock.patch.object(procwire.stdio, "take"),
     ):
+        yield factories
+
+
+async def serve(client: Client, executor: concurrent.futures.Executor | None = None) -> Factory:
+    """Start a client; returns what makes the protocol of an accepted connection.
+
+    Args:
+        client: Not started yet.
+        executor: What runs plain functions instead of the client's threads.
+    """
+    with without_a_parent() as factories:
         if executor is None:
             await client.start()
         else:
             with mock.patch.object(concurrent.futures, "ThreadPoolExecutor", return_value=executor):
                 await client.start()
     (factory,) = factories
-    made: Factory = factory
-    return made
+    return factory
 
 
 async def connect(factory: Factory, sock: Any) -> WorkerConnection:

@@ -30,6 +30,12 @@ cdef class Connection:
     cdef object end_timer
     # Reasons for not reading, as bits.  hold() and release() are the only ones to touch it.
     cdef int holds
+    # On the loop's clock: since when reading has been held, and for how long before; the same of
+    # the transport that takes no more.
+    cdef double held_since
+    cdef double held_before
+    cdef double paused_since
+    cdef double paused_before
     # Frames are being dispatched: what they write is flushed at the end of the batch.
     cdef bint in_batch
     cdef bint flush_scheduled
@@ -61,6 +67,7 @@ cdef class Connection:
     cdef int fail_waiting_writers(self, object make_error) except -1
     cdef int watch_stall(self) except -1
     cdef int stop_stall_timer(self) except -1
+    cdef int stop_clocks(self) except -1
 
     # What a role adds.
     cdef int opened(self) except -1

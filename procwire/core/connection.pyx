@@ -90,6 +90,7 @@ cdef class Connection:
         if error is None and not self.reader.at_boundary:
             error = ProtocolError("the connection ended inside a frame")
         self.closed = True
+        self.stop_clocks()
         self.transport = None
         self.use_transport_only()
         if self.end_timer is not None:
@@ -102,6 +103,7 @@ cdef class Connection:
         self.lost(error)
 
     def pause_writing(self):
+        self.paused_since = self.loop.time()
         self.writer.pause()
 
     def resume_writing(self):
@@ -112,6 +114,7 @@ cdef class Connection:
         """The transport has room: give it what waits."""
         if self.transport is None:
             return
+        self.paused_before += self.loop.time() - self.paused_since
         self.writer.resume()
         self.close_when_sent()
         if not self.writer.paused:
@@ -182,6 +185,8 @@ cdef class Connection:
             self.transport.pause_reading()
             if self.end_timer is None and self.fd >= 0:
                 self.end_timer = self.loop.call_later(END_LOOKS, self.look_for_end)
+        if not self.holds:
+            self.held_since = self.loop.time()
         self.holds |= reason
         return 0
 
@@ -199,6 +204,8 @@ cdef class Connection:
         """This reason is gone."""
         if self.holds & reason:
             self.holds &= ~reason
+            if not self.holds:
+                self.held_before += self.loop.time() - self.held_since
             if not self.closed:
                 # Also when another reason is left: what waits may go on, and take it away.
                 self.loop.call_soon(self.resume_reading)
@@ -299,6 +306,25 @@ cdef class Connection:
                 if self.waiting_writers:
                     self.loop.call_soon(self.wake_writer)
                 return
+
+    # ---- statistics ------------------------------------------------------------------------
+
+    def traffic(self):
+        """Bytes received and sent; seconds for which reading was held and writing was paused."""
+        cdef double held = self.held_before, paused = self.paused_before, now
+        if self.transport is not None:
+            now = self.loop.time()
+            if self.holds:
+                held += now - self.held_since
+            if self.writer.paused:
+                paused += now - self.paused_since
+        return self.reader.received, self.writer.handed, held, paused
+
+    cdef int stop_clocks(self) except -1:
+        """The connection has ended, and with it what was held or paused."""
+        _, _, self.held_before, self.paused_before = self.traffic()
+        self.held_since = self.paused_since = self.loop.time()
+        return 0
 
     # ---- closing ---------------------------------------------------------------------------
 

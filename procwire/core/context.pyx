@@ -10,9 +10,9 @@ import logging
 from inspect import isawaitable
 
 from procwire.errors import ProtocolError, ResponseAlreadySentError
-from procwire.failures import error_value, log_failure
+from procwire.failures import log_failure
 
-logger = logging.getLogger("procwire")
+logger = logging.getLogger("procwire.requests")
 
 
 KINDS = {"result": KIND_RESULT, "stream": KIND_STREAM, "ack": KIND_ACK, "none": KIND_NONE}
@@ -132,11 +132,15 @@ cdef class Context(Owner):
                 if self._method.kind == KIND_STREAM:
                     flags |= PROCWIRE_FLAG_STREAM
                 connection.write_error(
-                    self._method.id, flags, self._request_id, error_value(value))
+                    self._method.id, flags, self._request_id, connection.error_value(value))
             else:
                 self._method.response_codec.encode_frame(
                     connection.writer, self._method.id, flags, self._request_id, value, False)
         self.ended = True
+        if flags & PROCWIRE_FLAG_ERROR:
+            self._method.failed += 1
+        else:
+            self._method.succeeded += 1
         if self.registered:
             connection.free_id(self)
         connection.wrote()
@@ -155,6 +159,7 @@ cdef class Context(Owner):
     cdef int finished(self, object result) except -1:
         self.connection.unregister(self)
         if self.aborted:
+            self._method.late += not self.ended
             return 0
         if self.ended:
             if result is not None:
@@ -168,7 +173,9 @@ cdef class Context(Owner):
     cdef int failed(self, object error) except -1:
         self.connection.unregister(self)
         if self.aborted:
-            if not isinstance(error, (CancelledError, ResponseAlreadySentError, GeneratorExit)):
+            if isinstance(error, ResponseAlreadySentError):
+                self._method.late += not self.ended
+            elif not isinstance(error, (CancelledError, GeneratorExit)):
                 log_failure(self._method.name, self._request_id, error)
             return 0
         if self.ended:
@@ -196,6 +203,8 @@ cdef class Context(Owner):
         if self.aborted:
             return 0
         self.aborted = True
+        if not self.ended:
+            self._method.aborted += 1
         self.connection.free_id(self)
         if self.task is not None:
             self.task.cancel()
@@ -217,7 +226,7 @@ cdef class Context(Owner):
     def call_back(self, callback):
         try:
             callback()
-        except Exception:
+        except BaseException:
             logger.exception("an abort callback of %r raised", self._method.name)
 
     async def wait_aborted(self):

@@ -1,6 +1,6 @@
 # The worker's role: requests in, handlers run, answers out.
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 
 cdef enum Form:
@@ -29,6 +29,13 @@ cdef class Method:
     cdef Codec response_codec
     # encode() or decode() is the user's: it must not find itself in the shared task.
     cdef bint runs_user_codec
+    # For Client.stats(): each request is counted when it is read and once again at its one end.
+    cdef readonly uint64_t requests
+    cdef readonly uint64_t succeeded
+    cdef readonly uint64_t failed
+    cdef readonly uint64_t aborted
+    # Of the aborted ones those whose handlers answered nevertheless.
+    cdef readonly uint64_t late
 
 
 cdef class Waiting:
@@ -40,6 +47,8 @@ cdef class Waiting:
 cdef class WorkerConnection(Connection):
     # Index = method id; slot 0 is None.
     cdef list methods
+    # procwire.failures.error_value(), with what the client tells of an exception.
+    cdef object error_value
     # procwire.threads.Threads: where plain functions run.
     cdef object threads
     # Told what happens to the connection: procwire.client.Client.
@@ -52,6 +61,7 @@ cdef class WorkerConnection(Connection):
     # those that do not (any more).
     cdef dict in_flight
     cdef set answered
+    # 0 until start-up is done: every request waits.
     cdef Py_ssize_t max_concurrency
     # The payload of the request that begin() has seen last, and the sum of those of the requests
     # whose contexts are above.

@@ -13,10 +13,13 @@ from libc.stdint cimport uint32_t
 
 
 import asyncio
+import logging
 from collections import deque
 
 from procwire.errors import CodecError, NotConnectedError, ProtocolError
-from procwire.failures import describe, error_value, log_failure, printable
+from procwire.failures import describe, log_failure, log_unsendable, reductions
+
+connection_logger = logging.getLogger("procwire.connection")
 
 FORMS = {
     "coroutine": FORM_COROUTINE,
@@ -55,6 +58,13 @@ cdef class Method:
         self.runs_user_codec = (isinstance(self.request_codec, ForeignCodec)
                                 or isinstance(self.response_codec, ForeignCodec))
 
+    def refuse(self, function):
+        """From now on every request is an error, which `function` raises; none is decoded."""
+        self.form = FORM_INLINE
+        self.function = function
+        self.takes_context = False
+        self.request_codec = RawCodec()
+
 
 cdef class Waiting:
     """A request that has been read and not begun."""
@@ -72,7 +82,7 @@ cdef class WorkerConnection(Connection):
     """A connection on which the parent calls this worker's methods."""
 
     def __init__(self, client, loop, variables, methods, threads, *, token, max_payload_size,
-                 max_concurrency, max_in_flight_bytes, backpressure_timeout):
+                 max_concurrency, max_in_flight_bytes, backpressure_timeout, error_value):
         # A stranger's frame fits into the buffer, and nothing else does.
         Connection.__init__(
             self, loop, max_payload_size=max_payload_size,
@@ -81,6 +91,7 @@ cdef class WorkerConnection(Connection):
         self.client = client
         self.methods = methods
         self.threads = threads
+        self.error_value = error_value
         self.stage = Stage(loop, variables)
         self.token = token
         self.in_flight = {}
@@ -123,9 +134,9 @@ cdef class WorkerConnection(Connection):
 
     cdef int failed(self, object error) except -1:
         if self.adopted:
-            logger.error("the connection is dropped: %s", error)
+            connection_logger.error("the connection is dropped: %s", error)
         else:
-            logger.warning("a stranger's connection is dropped: %s", error)
+            connection_logger.warning("a stranger's connection is dropped: %s", error)
         self.abort()
         return 0
 
@@ -147,6 +158,11 @@ cdef class WorkerConnection(Connection):
     def cancel_handlers(self):
         """Abort every request whose handler has not ended; no further one is begun."""
         self.hold(HOLD_CLOSING)
+        for waiting in self.waiting_by_id.values():
+            (<Waiting>waiting).method.aborted += 1
+        for waiting in self.waiting:
+            if (<Waiting>waiting).request_id == 0:
+                (<Waiting>waiting).method.aborted += 1
         self.waiting.clear()
         self.waiting_by_id.clear()
         for context in [*self.in_flight.values(), *self.answered]:
@@ -158,10 +174,24 @@ cdef class WorkerConnection(Connection):
             self.idle = self.loop.create_future()
             await asyncio.wait([self.idle], timeout=seconds)
 
+    def set_max_concurrency(self, max_concurrency):
+        """How many handlers may be under way from now on; what waits is begun soon."""
+        self.max_concurrency = max_concurrency
+        self.schedule_waiting()
+
     @property
     def pending(self):
         """How many handlers have not ended."""
         return self.under_way()
+
+    @property
+    def waiting_count(self):
+        """How many requests have been read and not begun."""
+        cdef Waiting waiting
+        cdef Py_ssize_t count = len(self.waiting_by_id)
+        for waiting in self.waiting:
+            count += waiting.request_id == 0
+        return count
 
     cdef Py_ssize_t under_way(self) noexcept:
         return PyDict_Size(self.in_flight) + PySet_GET_SIZE(self.answered)
@@ -192,7 +222,9 @@ cdef class WorkerConnection(Connection):
                     self.stage.leave()
                     (<Context>context).abort()
                 elif self.waiting_by_id:
-                    self.waiting_by_id.pop(request_id, None)
+                    context = self.waiting_by_id.pop(request_id, None)
+                    if context is not None:
+                        (<Waiting>context).method.aborted += 1
             elif method_id != PROCWIRE_METHOD_AUTH:
                 self.write_error(method_id, ERROR_FLAGS, request_id,
                                  f"Unknown method ID: {method_id}")
@@ -201,6 +233,7 @@ cdef class WorkerConnection(Connection):
         if ((self.in_flight and request_id in self.in_flight)
                 or (self.waiting_by_id and request_id in self.waiting_by_id)):
             raise ProtocolError(f"request id {request_id} is in flight already")
+        method.requests += 1
         if self.waiting or self.is_full():
             return self.wait(method, request_id)
         return self.begin(method, request_id, None)
@@ -267,9 +300,9 @@ cdef class WorkerConnection(Connection):
                 data = method.request_codec.decode_payload(self.reader)
             else:
                 data = method.request_codec.decode_bytes(payload)
-        except Exception as error:
+        except BaseException as error:
             failure = CodecError(
-                f"the payload for {method.name!r} is not {method.request_codec.name}: {error}; "
+                f"the payload for {method.name!r} is not {method.request_codec.name}: {describe(error)}; "
                 "do both sides declare the same codec?")
             failure.__cause__ = error
         if failure is not None:
@@ -382,7 +415,11 @@ cdef class WorkerConnection(Connection):
     cdef int answer(self, Method method, uint32_t request_id, object value) except -1:
         """The one end of a request whose handler returned `value` without a context."""
         failure = None
-        if request_id == 0 or self.closed:
+        if self.closed:
+            method.aborted += 1
+            return 0
+        if request_id == 0:
+            method.succeeded += 1
             return 0
         try:
             if method.kind == KIND_RESULT:
@@ -396,40 +433,45 @@ cdef class WorkerConnection(Connection):
                         f"a stream handler yields, but {method.name!r} returned "
                         f"{type(value).__qualname__}")
                 self.writer.write_frame(method.id, STREAM_END_FLAGS, request_id, NULL, 0)
-            else:
-                # Only `none` methods are left, which a parent calls with request id 0.
-                return 0
-        except Exception as error:
+            # Only `none` methods are left, which a parent calls with request id 0.
+        except BaseException as error:
             failure = error
-        return self.wrote() if failure is None else self.answer_error(method, request_id, failure)
+        if failure is not None:
+            return self.answer_error(method, request_id, failure)
+        method.succeeded += 1
+        return self.wrote()
 
     cdef int answer_error(self, Method method, uint32_t request_id, object error) except -1:
         """The one end of a request that failed."""
         log_failure(method.name, request_id, error)
-        if request_id == 0 or self.closed:
+        if self.closed:
+            method.aborted += 1
+            return 0
+        method.failed += 1
+        if request_id == 0:
             return 0
         cdef int flags = ERROR_FLAGS
         if method.kind == KIND_STREAM:
             flags |= PROCWIRE_FLAG_STREAM
-        return self.write_error(method.id, flags, request_id, error_value(error))
+        return self.write_error(method.id, flags, request_id, self.error_value(error))
 
     cdef int write_error(self, int method_id, int flags, uint32_t request_id,
                          object payload) except -1:
         """`payload` is what error_value() makes: a text, or a mapping with a text."""
         if request_id == 0:
             return 0
-        try:
-            error_codec.encode_frame(self.writer, method_id, flags, request_id, payload, True)
-        except CodecError as failure:
-            # Details that cannot travel must not take the error with them.
-            logger.warning("an error cannot be sent as it is: %s", failure)
-            message = payload.get("message") if isinstance(payload, dict) else payload
-            if not isinstance(message, str):
-                message = describe(failure)
-            # A character has 4 bytes at most, and the text's own length up to 5.
-            message = printable(message)[:max(0, (<Py_ssize_t>self.writer.max_payload_size - 5) // 4)]
-            error_codec.encode_frame(self.writer, method_id, flags, request_id, message, True)
-        return self.wrote()
+        failure = None
+        for value in reductions(payload, self.writer.max_payload_size):
+            try:
+                error_codec.encode_frame(self.writer, method_id, flags, request_id, value, True)
+                failure = None
+            except BaseException as error:
+                # Details that cannot travel must not take the error with them.
+                failure = error
+            if failure is None:
+                return self.wrote()
+            log_unsendable(failure)
+        raise failure
 
     # ---- events ----------------------------------------------------------------------------
 

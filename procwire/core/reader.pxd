@@ -1,11 +1,14 @@
 # The frame reader: received bytes in, frames out.
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 
 cdef class FrameReader:
     # The limit on a declared payload length; a connection lowers it while a peer is a stranger.
     cdef public uint32_t max_payload_size
+
+    # Bytes that have arrived since the beginning.
+    cdef uint64_t received
 
     # The frame that next_frame() found last.
     cdef procwire_header header

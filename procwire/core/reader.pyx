@@ -99,6 +99,7 @@ cdef class FrameReader:
 
     cdef int buffer_updated(self, Py_ssize_t nbytes) except -1:
         """`nbytes` have been written into what get_buffer() returned last."""
+        self.received += nbytes
         if self._poisoned:
             return 0
         if self._body is not None and not self._in_body:

@@ -44,7 +44,7 @@ def result_of(call: str, account: str) -> str:
 
 def test_the_account_is_plain_in_a_pipe_and_ends_with_counts(account: str) -> None:
     assert "\x1b" not in account
-    assert re.fullmatch(r"4 examples, \d+ results, 0 failed", account.splitlines()[-1])
+    assert re.fullmatch(r"5 examples, \d+ results, 0 failed", account.splitlines()[-1])
 
 
 def test_echo(account: str) -> None:
@@ -74,6 +74,11 @@ def test_image(account: str) -> None:
     assert re.search(r"sources: [1-9]\d*", result_of("find_sources(ppm)", account))
     assert "galaxies.png" in result_of("written", account)
     assert "code: 'E_FORMAT'" in result_of("develop(a GIF)", account)
+
+
+def test_trace(account: str) -> None:
+    assert result_of("greet, in a trace", account) == "'Hello, Node'"
+    assert result_of("count, in a thread", account) == "{ words: 4, sameTrace: true }"
 
 
 @pytest.mark.usefixtures("account")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from procwire import NotConnectedError
+from procwire import NotConnectedError, track_requests
 from procwire._core import METHOD_ID_ABORT, METHOD_ID_AUTH
 
 from .growth import Growth, measure
@@ -193,7 +193,7 @@ ENDS = {
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
 def test_connections_keep_nothing(end: Callable[[Peer], Awaitable[Any]], loop_name: str) -> None:
-    growth = run(loop_name, measure(lambda _: live(end), turns=20, batch=1))
+    growth = run(loop_name, measure(lambda _: live(end), turns=40, batch=1))
     assert not growth.leaks, growth
 
 
@@ -262,6 +262,22 @@ def test_waiting_requests_keep_nothing() -> None:
                 await peer.frames(len(range(3, count, 2)))
 
             return await measure(path)
+
+    growth = run("asyncio", main())
+    assert not growth.leaks, growth
+
+
+WRAPPED = ("echo", "inline", "thread", "chunks", "inline_chunks", "thread_chunks", "fail")
+
+
+@pytest.mark.parametrize("method", WRAPPED)
+def test_middleware_keeps_nothing(method: str) -> None:
+    async def main() -> Growth:
+        worker = Worker()
+        worker.client.middleware(track_requests)
+        async with worker:
+            peer = await worker.connect()
+            return await measure(lambda count: peer.call(method, count))
 
     growth = run("asyncio", main())
     assert not growth.leaks, growth

@@ -17,10 +17,11 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from random import Random
+from typing import Any
 
 import pytest
 
-from procwire import Client
+from procwire import CallNext, Client, Context, Stats
 
 from ..inprocess import serve
 from .handlers import Handlers
@@ -81,6 +82,19 @@ def run_program(seed: int) -> ShuffledLoop:
     return loop
 
 
+def verify_counts(stats: Stats) -> None:
+    """Each request has been counted at its one end; nothing is under way."""
+    for method in stats.methods.values():
+        assert method.in_flight == 0, method
+        assert method.late <= method.aborted, method
+    assert stats.waiting == stats.running == stats.in_flight == 0
+
+
+async def transparent(data: Any, _ctx: Context, call_next: CallNext) -> Any:
+    """A middleware that nobody should notice."""
+    return await call_next(data)
+
+
 class Scenario:
     """One program: a client, a parent, and the way in which it ends."""
 
@@ -95,6 +109,8 @@ class Scenario:
     async def run(self) -> None:
         random, loop = self._random, self._loop
         client = Client(max_concurrency=random.choice((1, 2, 4, 1024)))
+        if random.random() < 0.3:
+            client.middleware(transparent)
         handlers = Handlers(client, loop, self._specs)
         factory = await serve(client, LoopExecutor(loop, random))
         weight, high = random.choice(((1, 0), (1, 100), (1, 5000), (40_000, 100), (1, 1 << 20)))
@@ -119,6 +135,7 @@ class Scenario:
         assert connection.pending == 0
         assert not client.connected
         peer.verify(complete=complete)
+        verify_counts(client.stats())
 
     async def _end(
         self, client: Client, peer: Peer, handlers: Handlers, transport: MemoryTransport

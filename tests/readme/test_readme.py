@@ -1,4 +1,4 @@
-"""The README's snippets do what the README says."""
+"""The snippets of the README and of docs/ do what the pages say."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
-def blocks(language: str) -> list[str]:
-    return [text for kind, text in BLOCKS if kind == language]
+def blocks(language: str, page: str = README) -> list[str]:
+    found = re.findall(r"^```(\w+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    return [text for kind, text in found if kind == language]
 
 
 @pytest.fixture
@@ -29,7 +30,8 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run_node(project: Path, script: str) -> str:
+def run_node(project: Path, script: str) -> tuple[str, str]:
+    """Standard output and error; the worker's output is on the latter."""
     node = shutil.which("node")
     assert node is not None
     # A symlink to an interpreter is not part of its environment: it is told where that is.
@@ -43,14 +45,14 @@ def run_node(project: Path, script: str) -> str:
         check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    return run.stdout
+    return run.stdout, run.stderr
 
 
 def test_the_quick_start(project: Path) -> None:
     (project / "worker.py").write_text(blocks("python")[0], encoding="utf-8")
     (project / "parent.mjs").write_text(blocks("js")[0], encoding="utf-8")
     # The ack and the first events may come in either order: they are separate promises.
-    assert sorted(run_node(project, "parent.mjs").splitlines()) == sorted(
+    assert sorted(run_node(project, "parent.mjs")[0].splitlines()) == sorted(
         blocks("text")[0].splitlines()
     )
 
@@ -62,16 +64,39 @@ def test_the_module_command(project: Path) -> None:
     parent = parent.replace('new Module("worker")', spawn.strip().rstrip(";"))
     assert "-m" in parent
     (project / "parent.mjs").write_text(parent, encoding="utf-8")
-    assert "division by zero E_DIVISION" in run_node(project, "parent.mjs")
+    assert "division by zero E_DIVISION" in run_node(project, "parent.mjs")[0]
 
 
-@pytest.mark.parametrize("source", blocks("python")[1:])
+PROGRAMS = [
+    page for page in PAGES if "```js" in page.read_text(encoding="utf-8")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=[path.name for path in PROGRAMS])
+def test_a_page_of_docs_has_one_program(path: Path, project: Path) -> None:
+    """Its first worker, its parent, and what either of them prints."""
+    page = path.read_text(encoding="utf-8")
+    (project / "worker.py").write_text(blocks("python", page)[0], encoding="utf-8")
+    (project / "parent.mjs").write_text(blocks("js", page)[0], encoding="utf-8")
+    output, errors = run_node(project, "parent.mjs")
+    (expected,) = blocks("text", page)
+    assert expected in (output, errors)
+
+
+SNIPPETS = blocks("python")[1:] + [
+    source for path in PAGES for source in blocks("python", path.read_text(encoding="utf-8"))
+    if "__main__" not in source
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", SNIPPETS)
 def test_the_other_snippets_run(source: str, tmp_path: Path) -> None:
     # Away from the source tree, which would be imported from.
     subprocess.run([sys.executable, "-c", source], check=True, timeout=60, cwd=tmp_path)
 
 
-def test_the_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+@pytest.mark.parametrize("path", [ROOT / "README.md", *PAGES], ids=lambda path: path.name)
+def test_the_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
         if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+            assert (path.parent / target).exists(), target

@@ -105,6 +105,7 @@ def test_names_are_given_once() -> None:
         ({"stall_report": float("nan")}, "stall_report is 0.1 s at least, got nan"),
         ({"stall_report": float("inf")}, "stall_report is 0.1 s at least, got inf"),
         ({"default_codec": "json"}, "there is no codec 'json'"),
+        ({"announce": "late"}, "announce is 'ready' or 'early', got 'late'"),
     ],
 )
 def test_bad_limits(options: dict[str, Any], text: str) -> None:

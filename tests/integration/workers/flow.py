@@ -33,6 +33,11 @@ async def memory(data: Any) -> int:
     return int(status.split("VmHWM:")[1].split()[0])
 
 
+@client.handle("stats", request_codec="raw", response_codec="msgpack")
+async def stats(data: bytes) -> Any:
+    return client.stats()
+
+
 @client.handle
 async def wait(data: Any) -> None:
     await client.emit("event", b"started")
