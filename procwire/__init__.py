@@ -14,6 +14,7 @@ _spawned = _stdio.take_if_spawned()
 from procwire import authentication as _authentication  # noqa: E402
 from procwire import startup as _startup  # noqa: E402
 from procwire._core import Context  # noqa: E402
+from procwire.batching import Batch  # noqa: E402
 from procwire.client import Client  # noqa: E402
 from procwire.codecs import Codec, MsgpackCodec, RawCodec  # noqa: E402
 from procwire.errors import (  # noqa: E402
@@ -39,6 +40,7 @@ if _spawned:
 __all__ = [
     "AlreadyStartedError",
     "BackpressureTimeoutError",
+    "Batch",
     "BlockingContext",
     "Client",
     "Codec",

@@ -72,7 +72,7 @@ def test_handle_stream_wants_a_stream() -> None:
         ({"codec": 5}, TypeError, "a codec has name, encode"),
         ({"codec": RawCodec}, TypeError, "a codec has name, encode"),
         ({"codec": "raw", "request_codec": "raw"}, ValueError, "either codec, or request_codec"),
-        ({"timeout": -1}, ValueError, "seconds from 0, got -1"),
+        ({"timeout": -1}, ValueError, "from 0 to 2147483.647, got -1"),
     ],
 )
 def test_bad_options(arguments: dict[str, Any], error: type[Exception], text: str) -> None:
