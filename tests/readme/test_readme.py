@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+README = ROOT / "README.md"
+HANDLERS = ROOT / "docs" / "handlers.md"
 
 
-def blocks(language: str) -> list[str]:
-    return [text for kind, text in BLOCKS if kind == language]
+def blocks(language: str, page: Path = README) -> list[str]:
+    found = re.findall(
+        r"^```(\w+)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return [text for kind, text in found if kind == language]
 
 
 @pytest.fixture
@@ -55,6 +58,13 @@ def test_the_quick_start(project: Path) -> None:
     )
 
 
+def test_the_page_about_handlers(project: Path) -> None:
+    (worker,), (parent,), (output,) = (blocks(kind, HANDLERS) for kind in ("python", "js", "text"))
+    (project / "worker.py").write_text(worker, encoding="utf-8")
+    (project / "parent.mjs").write_text(parent, encoding="utf-8")
+    assert run_node(project, "parent.mjs") == output
+
+
 def test_the_module_command(project: Path) -> None:
     (project / "worker.py").write_text(blocks("python")[0], encoding="utf-8")
     parent = blocks("js")[0].replace('.executable("python3", ["worker.py"])', "")
@@ -72,6 +82,7 @@ def test_the_other_snippets_run(source: str, tmp_path: Path) -> None:
 
 
 def test_the_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+    for page in (README, HANDLERS):
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), target
