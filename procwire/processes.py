@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import logging
 import multiprocessing
 import pickle
 import signal
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from procwire._core import Method
 
 __all__ = ["Processes"]
+
+_logger = logging.getLogger("procwire")
 
 END_PATIENCE = 1.0
 """Seconds that a process has to end when it has closed its pipe; then it is killed."""
@@ -197,7 +200,9 @@ class Processes:
             status = process.reap()
             if self._is_given_up(job):
                 raise asyncio.CancelledError from None
-            raise _death(status, process.is_ready) from None
+            death = _death(status, process.is_ready)
+            _logger.error("%s", death)
+            raise death from None
         except BaseException:
             # Nobody knows what is in the pipe.
             process.kill()

@@ -300,11 +300,11 @@ cdef class WorkerConnection(Connection):
             context = Context(self, method, request_id)
         if method.form == FORM_THREAD or method.form == FORM_THREAD_GENERATOR:
             self.stage.leave()
+            runner = self.threads if method.runner is None else method.runner
             if method.form == FORM_THREAD_GENERATOR:
-                coroutine = stream_async(context, self.threads.iterate(context, method, data))
+                coroutine = stream_async(context, runner.iterate(context, method, data))
                 return self.start_coroutine(method, request_id, coroutine, context)
             self.register(context)
-            runner = self.threads if method.runner is None else method.runner
             try:
                 context.task = runner.call(context, method, data)
             except Exception as error:

@@ -51,6 +51,23 @@ def test_an_event_that_is_given_up_is_not_sent(parent: Parent) -> None:
     assert msgpack.unpackb(frame.payload) == [events, told]
 
 
+def test_what_is_given_up_before_the_loop_looks(parent: Parent) -> None:
+    assert parent.call("give_up_while_the_loop_is_stuck") is True
+    # Neither before its result nor after it has the event come.
+    assert parent.call("errors", None, 2)
+
+
+def test_nothing_is_kept_of_what_was_given_up(parent: Parent) -> None:
+    parent.request("give_up", 1, 10_000)
+    wait_until(lambda: stands_still(parent), "the parent's side is full")
+    parent.request("give_up_often", 2, 200)
+    wait_until(lambda: stands_still(parent), "all have been given up")
+    parent.request("tasks", 3)
+    while (frame := parent.receive()).request_id != 3:
+        pass
+    assert msgpack.unpackb(frame.payload) < 20
+
+
 def test_the_end(parent: Parent) -> None:
     parent.call("start_thread")
     assert parent.receive().flags == EVENT

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .parent import ERROR, RESULT, Parent, wait_until
+from .parent import CHUNK, ERROR, RESULT, STREAM_END, Parent, wait_until
 
 EXIT_DEADLINE = 4.4
 
@@ -253,6 +253,32 @@ def test_they_end_with_the_worker(
         assert "did not end in time" not in parent.stderr_at_end()
 
 
+def test_they_end_with_the_client(tmp_path: Path) -> None:
+    """Also when the process goes on."""
+    script = tmp_path / "worker.py"
+    script.write_text(
+        "import asyncio, multiprocessing, sys, time\n"
+        "from procwire import Client\n"
+        "client = Client()\n"
+        "@client.handle(executor='process')\n"
+        "def double(data): return data * 2\n"
+        "async def main():\n"
+        "    await client.start()\n"
+        "    await client.wait_closed()\n"
+        "if __name__ == '__main__':\n"
+        "    asyncio.run(main())\n"
+        "    end = time.monotonic() + 10\n"
+        "    while (left := multiprocessing.active_children()) and time.monotonic() < end:\n"
+        "        time.sleep(0.01)\n"
+        "    print(f'{len(left)} children are left', file=sys.stderr)\n"
+    )
+    with Parent(script) as parent:
+        assert parent.call("double", 21) == 42
+        parent.control_message("$shutdown")
+        assert parent.wait() == 0
+        assert "0 children are left" in parent.stderr_at_end()
+
+
 def test_batches_in_a_process(parent: Parent) -> None:
     parent.call("pid")
     parent.send(
@@ -267,6 +293,12 @@ def test_batches_in_a_process(parent: Parent) -> None:
 
 def test_executors_of_the_users(parent: Parent) -> None:
     assert parent.call("in_my_thread").startswith("mine_0 in_my_thread")
+    parent.request("chunks_in_my_thread", 1, 2)
+    assert [parent.receive_value()[::2] for _ in range(3)] == [
+        (CHUNK, "mine_0"),
+        (CHUNK, "mine_0"),
+        (STREAM_END, None),
+    ]
     worker = parent.call("facts")["pid"]
     assert parent.call("in_my_process") != worker
     parent.request("in_my_process", 1, "fail")

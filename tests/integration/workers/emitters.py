@@ -70,6 +70,36 @@ def give_up(size: int) -> list[Any]:
 
 
 @client.handle
+async def give_up_while_the_loop_is_stuck(data: Any) -> bool:
+    """Let the event be given up before the loop looks at it; whether it was."""
+    given_up = threading.Event()
+
+    def emit() -> None:
+        try:
+            client.emit_threadsafe("event", timeout=0.01)
+        except TimeoutError:
+            given_up.set()
+
+    threading.Thread(target=emit).start()
+    # On the loop, on purpose.
+    return given_up.wait(10)
+
+
+@client.handle
+def give_up_often(count: int) -> None:
+    for _ in range(count):
+        try:
+            client.emit_threadsafe("raw", b"", timeout=0.001)
+        except TimeoutError:
+            continue
+
+
+@client.handle
+async def tasks(data: Any) -> int:
+    return len(asyncio.all_tasks())
+
+
+@client.handle
 async def what_was_said(data: Any) -> list[str]:
     return said
 

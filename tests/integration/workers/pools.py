@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,12 @@ def batched(items: list[int]) -> list[Any]:
 @client.handle(executor=threads)
 def in_my_thread(data: Any, ctx: BlockingContext) -> str:
     return f"{threading.current_thread().name} {ctx.method}"
+
+
+@client.handle(executor=threads)
+def chunks_in_my_thread(count: int) -> Iterator[str]:
+    for _ in range(count):
+        yield threading.current_thread().name
 
 
 @client.handle(executor=spawning)
