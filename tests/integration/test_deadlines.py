@@ -128,8 +128,9 @@ def test_waiting_for_the_whole_client_counts_too(loop_name: str) -> None:
         assert frame.flags == ERROR
 
 
-def test_after_an_ack_there_is_no_limit(parent: Parent) -> None:
-    parent.request("acked", 1)
+@pytest.mark.parametrize("waits_before", [False, True])
+def test_after_an_ack_there_is_no_limit(parent: Parent, waits_before: bool) -> None:
+    parent.request("acked", 1, waits_before)
     assert parent.receive_value() == (ACK, 1, "accepted")
     assert noted(parent, 1) == ["acked went on, aborted=False"]
     assert parent.call("deadlines") == 0

@@ -109,7 +109,9 @@ async def tiny(data: Any) -> Any:
 
 
 @client.handle_ack(timeout=TIMEOUT)
-async def acked(data: Any, ctx: Context) -> None:
+async def acked(waits_before: bool, ctx: Context) -> None:
+    if waits_before:
+        await asyncio.sleep(0)
     await ctx.ack("accepted")
     await asyncio.sleep(2 * TIMEOUT)
     notes.append(f"acked went on, aborted={ctx.aborted}")
