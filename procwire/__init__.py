@@ -15,6 +15,7 @@ from procwire import authentication as _authentication  # noqa: E402
 from procwire import logs as _logs  # noqa: E402
 from procwire import startup as _startup  # noqa: E402
 from procwire._core import Context  # noqa: E402
+from procwire.batching import Batch  # noqa: E402
 from procwire.client import Client  # noqa: E402
 from procwire.codecs import Codec, MsgpackCodec, RawCodec  # noqa: E402
 from procwire.errors import (  # noqa: E402
@@ -49,6 +50,7 @@ if _spawned:
 __all__ = [
     "AlreadyStartedError",
     "BackpressureTimeoutError",
+    "Batch",
     "BlockingContext",
     "CallNext",
     "Client",

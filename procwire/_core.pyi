@@ -10,6 +10,8 @@ from typing_extensions import Buffer
 from procwire.authentication import Token
 from procwire.client import Client
 from procwire.codecs import Codec
+from procwire.deadlines import TimeLimit
+from procwire.runners import Runner
 from procwire.threads import Threads
 
 HEADER_SIZE: int
@@ -38,6 +40,7 @@ class Frame(NamedTuple):
     payload: bytes
 
 def wipe_variable(name: bytes) -> None: ...
+def hold_lifeline(descriptor: int) -> None: ...
 def pack_header(method_id: int, flags: int, request_id: int, payload_length: int) -> bytes: ...
 def unpack_header(data: Buffer) -> Header: ...
 
@@ -96,7 +99,10 @@ class Method:
         takes_context: bool,
         request_codec: Codec,
         response_codec: Codec,
+        time_limit: TimeLimit | None = None,
+        max_concurrency: int | None = None,
     ) -> None: ...
+    runner: Runner | None
     @property
     def name(self) -> str: ...
     @property
@@ -151,6 +157,7 @@ class WorkerConnection(Connection):
     def set_max_concurrency(self, max_concurrency: int) -> None: ...
     async def emit(self, event_id: int, codec: Codec, data: Any) -> None: ...
     def cancel_handlers(self) -> None: ...
+    async def wait_writable(self) -> None: ...
     async def wait_idle(self, seconds: float) -> None: ...
 
 @final
@@ -210,6 +217,9 @@ class Context:
         Raises:
             ResponseAlreadySentError: the request has had its end.
         """
+
+    def raise_if_aborted(self) -> None:
+        """Raise :class:`asyncio.CancelledError` if the request is aborted."""
 
     def on_abort(self, callback: Callable[[], object]) -> None:
         """Have ``callback`` called when the request is aborted; at once if it is already."""

@@ -6,14 +6,17 @@
 # control plane.
 
 include "core/environment.pyx"
+include "core/lifeline.pyx"
 include "core/header.pyx"
 include "core/watcher.pyx"
 include "core/reader.pyx"
 include "core/writer.pyx"
 include "core/codecs.pyx"
 include "core/msgpack.pyx"
+include "core/deadlines.pyx"
 include "core/task.pyx"
 include "core/connection.pyx"
 include "core/context.pyx"
 include "core/streams.pyx"
+include "core/waiting.pyx"
 include "core/dispatch.pyx"

@@ -30,12 +30,14 @@ from procwire._core import (
 from procwire.authentication import take_token
 from procwire.codecs import Codec
 from procwire.control import ControlChannel, own_process
+from procwire.emitting import emit_from_thread
 from procwire.errors import (
     AlreadyStartedError,
     HandlerError,
     NotConnectedError,
     UnknownEventError,
 )
+from procwire.executors import Runners, check_not_in_pool, default_max_processes
 from procwire.failures import error_value, explain_start
 from procwire.lifespan import Hook, Lifespan, LifespanFunction
 from procwire.listener import UnixListener, listen
@@ -43,7 +45,7 @@ from procwire.middleware import Middleware, check_middleware
 from procwire.registrations import Registrations
 from procwire.stats import Stats, collect
 from procwire.strangers import Strangers
-from procwire.threads import Threads
+from procwire.threads import Threads, default_max_threads
 
 __all__ = ["Client"]
 
@@ -105,6 +107,8 @@ class Client(Registrations):
             it is as with ``max_concurrency``; a single request is let through whatever its size.
         max_threads: How many threads run plain functions; as many as
             :class:`concurrent.futures.ThreadPoolExecutor` thinks right when ``None``.
+        max_processes: How many processes there may be for handlers with ``executor="process"``;
+            as many as processors when ``None``. One is started when none is idle, and stays.
         backpressure_timeout: Seconds for which the parent may take nothing of what a handler
             sends. A handler that waits for it then gets a :class:`BackpressureTimeoutError`
             where it waits; one that yields its chunks is closed. A parent that reads, however
@@ -150,6 +154,7 @@ class Client(Registrations):
         max_concurrency: int = DEFAULT_MAX_CONCURRENCY,
         max_in_flight_bytes: int = DEFAULT_MAX_IN_FLIGHT_BYTES,
         max_threads: int | None = None,
+        max_processes: int | None = None,
         backpressure_timeout: float | None = None,
         auth_token: str | None = None,
         liveness: Liveness = "loop",
@@ -170,6 +175,9 @@ class Client(Registrations):
             raise ValueError(f"max_concurrency is 1 at least, got {max_concurrency}")
         if max_in_flight_bytes < 1:
             raise ValueError(f"max_in_flight_bytes is 1 at least, got {max_in_flight_bytes}")
+        for name, count in (("max_threads", max_threads), ("max_processes", max_processes)):
+            if count is not None and count < 1:
+                raise ValueError(f"{name} is 1 at least, got {count}")
         if backpressure_timeout is not None and not 0 < backpressure_timeout < math.inf:
             raise ValueError(
                 f"backpressure_timeout is a number of seconds above 0, got {backpressure_timeout}"
@@ -191,7 +199,8 @@ class Client(Registrations):
         self._max_payload_size = max_payload_size
         self._max_concurrency = max_concurrency
         self._max_in_flight_bytes = max_in_flight_bytes
-        self._max_threads = max_threads
+        self._max_threads = max_threads or default_max_threads()
+        self._max_processes = max_processes or default_max_processes()
         self._backpressure_timeout = backpressure_timeout
         self._liveness = liveness
         self._stall_report = stall_report
@@ -212,7 +221,7 @@ class Client(Registrations):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._control: ControlChannel | None = None
         self._listener: UnixListener | None = None
-        self._threads: Threads | None = None
+        self._runners: Runners | None = None
         # Connections that have not proved the token yet, and the parent's.
         self._strangers: Strangers | None = None
         self._connection: WorkerConnection | None = None
@@ -309,7 +318,9 @@ class Client(Registrations):
             SystemExit: with status 1 when the worker cannot start, which the parent is told, or
                 when its shutdown hooks have failed; with status 2 when a person has started it
                 in a terminal.
+            RuntimeError: a pool process of this worker has come here, by importing the script.
         """
+        check_not_in_pool()
         logs.speak_up()
         if _started_by_hand():
             print(self._hint(), file=sys.stderr)
@@ -328,9 +339,9 @@ class Client(Registrations):
             _logger.exception("the worker cannot start")
             startup.report_failure(error)
             raise SystemExit(1) from None
-        if self._threads is not None and self._threads.running:
+        if self._runners is not None and self._runners.running:
             # The interpreter would wait for threads that nobody can stop.
-            _logger.warning("%d handlers did not end in time", self._threads.running)
+            _logger.warning("%d handlers did not end in time", self._runners.running)
             logging.shutdown()
             os._exit(int(self._lifespan.failed))
         if self._lifespan.failed:
@@ -360,6 +371,7 @@ class Client(Registrations):
         Raises:
             AlreadyStartedError: this client has been started before.
             ValueError: no method has been registered.
+            TypeError: a handler for another process cannot be found by one.
             OSError: there is no place for the socket.
             BaseException: what the ``lifespan`` or a start-up hook has raised, unless
                 ``announce`` is ``"early"``: then the callers are told.
@@ -368,13 +380,13 @@ class Client(Registrations):
             raise AlreadyStartedError("a client can be started once")
         if not self._methods:
             raise ValueError("no method has been registered")
+        self._check_sendable()
         self._started = True
         loop = self._loop = asyncio.get_running_loop()
         variables = contextvars.copy_context()
         self._closed = asyncio.Event()
-        threads = self._threads = Threads(loop, variables, self._max_threads)
-        self._served = self._make_methods(threads)
-        methods = [None, *self._served]
+        runners = self._runners = Runners(loop, variables, self._max_threads, self._max_processes)
+        methods = self._served = self._make_methods(runners)
         schema = self._schema()
         strangers = self._strangers = Strangers(loop)
         self._event_ids = {name: number for number, name in enumerate(self._events, 1)}
@@ -384,8 +396,8 @@ class Client(Registrations):
                 self,
                 loop,
                 variables,
-                methods,
-                threads,
+                [None, *methods],
+                runners.threads,
                 token=self._token,
                 max_payload_size=self._max_payload_size,
                 max_concurrency=self._max_concurrency if self._serving else 0,
@@ -406,13 +418,13 @@ class Client(Registrations):
             if self._stall_report is not None:
                 control.report_stalls(self._stall_report)
             await control.open(self._stop)
-            await self._start_up(variables, threads)
+            await self._start_up(variables, runners.threads)
             if self._closing is None:
                 self._listener = listen(loop, make_connection, strangers.drop_oldest)
         except BaseException:
             await self._lifespan.end(SHUTDOWN_GRACE)
             control.close()
-            threads.close()
+            runners.close()
             forks.release(self)
             self._closed.set()
             raise
@@ -493,6 +505,16 @@ class Client(Registrations):
         return self._connection is not None
 
     @property
+    def max_threads(self) -> int:
+        """How many threads run plain functions at most."""
+        return self._max_threads
+
+    @property
+    def max_processes(self) -> int:
+        """How many processes run handlers with ``executor="process"`` at most."""
+        return self._max_processes
+
+    @property
     def module_name(self) -> str | None:
         """The name that the parent gave this worker; ``None`` if no parent has spawned it."""
         return stdio.module_name()
@@ -517,13 +539,36 @@ class Client(Registrations):
             BackpressureTimeoutError: the parent has not read for ``backpressure_timeout``.
             CodecError: the data cannot be encoded.
         """
+        connection, event_id, codec = self._event(name)
+        await connection.emit(event_id, codec, data)
+
+    def emit_threadsafe(self, name: str, data: Any = None, *, timeout: float | None = None) -> None:
+        """:meth:`emit` for any thread but the event loop's: blocks where that waits.
+
+        Returns when the event has been handed over, so ``data`` may be changed from then on, and
+        a thread can have one event on its way at most.
+
+        Args:
+            name: The event's name.
+            data: What it carries.
+            timeout: Seconds to wait for a parent that does not read; ``None`` is for ever.
+
+        Raises:
+            TimeoutError: the event could not be sent in that time, and will not be.
+            RuntimeError: this is the event loop's thread, which has :meth:`emit`.
+            Exception: as :meth:`emit`.
+        """
+        connection, event_id, codec = self._event(name)
+        emit_from_thread(connection, event_id, codec, data, timeout)
+
+    def _event(self, name: str) -> tuple[WorkerConnection, int, Codec]:
         codec = self._events.get(name)
         if codec is None:
             raise UnknownEventError(f"the event {name!r} is not registered")
         connection = self._connection
         if connection is None:
             raise NotConnectedError(f"there is no parent to send the event {name!r} to")
-        await connection.emit(self._event_ids[name], codec, data)
+        return connection, self._event_ids[name], codec
 
     # ---- what the channels report ----------------------------------------------------------
 
@@ -593,8 +638,8 @@ class Client(Registrations):
             if connection is not None:
                 await connection.close(max(0.0, deadline - self._loop.time()))
         finally:
-            if self._threads is not None:
-                self._threads.close()
+            if self._runners is not None:
+                self._runners.close()
             if self._control is not None:
                 self._control.close()
             forks.release(self)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from procwire._core import Context, Method, stream_async, stream_sync
-
-if TYPE_CHECKING:
-    from procwire.threads import Threads
+from procwire.runners import Runner
+from procwire.threads import Threads
 
 __all__ = ["CallNext", "Middleware", "check_middleware", "wrap"]
 
@@ -62,9 +62,42 @@ def _around(middleware: Middleware, inner: _Endpoint) -> _Endpoint:
     return call
 
 
+async def _elsewhere(runner: Runner, method: Method, data: Any, context: Context) -> Any:
+    """The handler in a process, in an executor or in a batch; ends when that has ended."""
+    call = _AwaitedCall()
+    handed = runner.call(call, method, data)
+    try:
+        await asyncio.wait([call.ended])
+    except asyncio.CancelledError:
+        if handed is not None:
+            handed.cancel()
+        await asyncio.wait([call.ended])
+        raise
+    result, error = call.ended.result()
+    if error is not None:
+        raise error
+    return await result if inspect.isawaitable(result) else result
+
+
+class _AwaitedCall:
+    """A handler's call whose end somebody awaits."""
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Future[tuple[Any, BaseException | None]] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+    def thread_ended(self, result: Any, error: BaseException | None) -> None:
+        self.ended.set_result((result, error))
+
+
 def _endpoint(method: Method, form: str, threads: Threads) -> _Endpoint:
     """The handler as a coroutine function, whatever its form; a stream's ends with the stream."""
     function = method.function
+    if isinstance(method.runner, Threads):
+        threads = method.runner
+    elif method.runner is not None:
+        return functools.partial(_elsewhere, method.runner, method)
 
     def start(data: Any, context: Context) -> Any:
         return function(data, context) if method.takes_context else function(data)

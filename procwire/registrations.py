@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
-from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, overload
 
 from procwire._core import Method
+from procwire.batching import Batch, check_batch
 from procwire.codecs import Codec, resolve
+from procwire.deadlines import TimeLimit, milliseconds, time_limit
 from procwire.errors import AlreadyStartedError
 from procwire.handlers import HandlerShape, ResponseKind, inspect_handler
 from procwire.middleware import Middleware, wrap
-from procwire.threads import Threads
+from procwire.runners import Where, check_executor, check_sendable
 
-__all__ = ["HandlerOptions", "Registrations"]
+if TYPE_CHECKING:
+    from procwire.executors import Runners
+
+__all__ = ["HandlerOptions", "Registration", "Registrations"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -27,7 +32,26 @@ class HandlerOptions(TypedDict, total=False):
     request_codec: Codec | str | None
     response_codec: Codec | str | None
     timeout: float | None
+    max_duration: float | None
+    max_concurrency: int | None
     sync_to_thread: bool
+    executor: Where | None
+    batch: Batch | None
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A method, as it was registered."""
+
+    function: Callable[..., Any]
+    shape: HandlerShape
+    request_codec: Codec
+    response_codec: Codec
+    timeout: float | None
+    time_limit: TimeLimit | None
+    max_concurrency: int | None
+    executor: Where | None
+    batch: Batch | None
 
 
 class Registrations:
@@ -35,8 +59,7 @@ class Registrations:
 
     def __init__(self, default_codec: Codec | str) -> None:
         self._default_codec = resolve(default_codec)
-        self._methods: dict[str, tuple[Callable[..., Any], HandlerShape, Codec, Codec]] = {}
-        self._timeouts: dict[str, float] = {}
+        self._methods: dict[str, Registration] = {}
         self._events: dict[str, Codec] = {}
         self._middlewares: list[Middleware] = []
         self._started = False
@@ -55,7 +78,11 @@ class Registrations:
         request_codec: Codec | str | None = None,
         response_codec: Codec | str | None = None,
         timeout: float | None = None,
+        max_duration: float | None = None,
+        max_concurrency: int | None = None,
         sync_to_thread: bool = True,
+        executor: Where | None = None,
+        batch: Batch | None = None,
     ) -> Callable[[Handler], Handler]: ...
 
     @overload
@@ -69,7 +96,11 @@ class Registrations:
         request_codec: Codec | str | None = None,
         response_codec: Codec | str | None = None,
         timeout: float | None = None,
+        max_duration: float | None = None,
+        max_concurrency: int | None = None,
         sync_to_thread: bool = True,
+        executor: Where | None = None,
+        batch: Batch | None = None,
     ) -> Self: ...
 
     def handle(
@@ -82,7 +113,11 @@ class Registrations:
         request_codec: Codec | str | None = None,
         response_codec: Codec | str | None = None,
         timeout: float | None = None,
+        max_duration: float | None = None,
+        max_concurrency: int | None = None,
         sync_to_thread: bool = True,
+        executor: Where | None = None,
+        batch: Batch | None = None,
     ) -> Any:
         """Register the handler of a method.
 
@@ -104,17 +139,30 @@ class Registrations:
             codec: The codec of both directions: an object or a name.
             request_codec: The codec of requests, if it differs.
             response_codec: The codec of answers, if it differs.
-            timeout: Seconds after which the parent gives up waiting for a result or an ack,
-                unless it has set a limit of its own; ``0`` means never.
+            timeout: Seconds, up to 24 days, that a result or an ack may take. The parent is told,
+                and gives up after that time unless it has set a limit of its own. 0.1 s later the
+                request, waiting or begun, is aborted, with an error to a parent that still waits.
+                With ``0`` there is no limit on either side. ``None`` leaves it to the parent,
+                which by default gives up after 30 s and does not say so.
+            max_duration: Seconds that the handler of a stream, or of a method without an answer,
+                may run: a consumer that leaves a stream tells nobody. Then it is aborted, with an
+                error to a parent that still listens. ``None`` is no limit.
+            max_concurrency: How many of the method's requests may be under way. Those above wait,
+                in order, and no other method's requests wait behind them.
             sync_to_thread: Whether a plain function or generator runs in a worker thread. With
                 ``False`` it runs on the event loop: the fastest way there is, for functions
                 that never block.
+            executor: What runs a plain function instead: ``"process"`` for the client's pool of
+                processes, of which an abort kills the one that runs the call, or a
+                :class:`concurrent.futures.Executor`, which stays the caller's to shut down.
+            batch: Gather concurrent requests: the handler takes a list of payloads and returns a
+                list of answers.
 
         Raises:
             AlreadyStartedError: the client has been started.
-            TypeError: the handler cannot be called as a handler is.
+            TypeError: the handler cannot be called as a handler is, or not by that executor.
             ValueError: the method is registered already, or the handler cannot answer in the way
-                that ``response`` says, or there is no such codec.
+                that ``response`` says, or there is no such codec, or a number is out of its range.
         """
         options: dict[str, Any] = {
             "response": response,
@@ -122,7 +170,11 @@ class Registrations:
             "request_codec": request_codec,
             "response_codec": response_codec,
             "timeout": timeout,
+            "max_duration": max_duration,
+            "max_concurrency": max_concurrency,
             "sync_to_thread": sync_to_thread,
+            "executor": executor,
+            "batch": batch,
         }
         return self._handle(method, handler, options)
 
@@ -196,20 +248,35 @@ class Registrations:
         request_codec: Codec | str | None = None,
         response_codec: Codec | str | None = None,
         timeout: float | None = None,
+        max_duration: float | None = None,
+        max_concurrency: int | None = None,
         sync_to_thread: bool = True,
+        executor: Where | None = None,
+        batch: Batch | None = None,
     ) -> None:
         self._check_open_for("method", name, self._methods)
         if codec is not None and (request_codec is not None or response_codec is not None):
             raise ValueError("give either codec, or request_codec and response_codec")
-        if timeout is not None and not 0 <= timeout < math.inf:
-            raise ValueError(f"timeout is a number of seconds from 0, got {timeout}")
+        if max_concurrency is not None and max_concurrency < 1:
+            raise ValueError(f"max_concurrency is 1 at least, got {max_concurrency}")
         shape = inspect_handler(function, response, sync_to_thread)
+        check_executor(executor, function, shape)
+        if batch is not None:
+            check_batch(shape)
         both = self._default_codec if codec is None else resolve(codec)
         requests = both if request_codec is None else resolve(request_codec)
         responses = both if response_codec is None else resolve(response_codec)
-        self._methods[name] = function, shape, requests, responses
-        if timeout is not None:
-            self._timeouts[name] = timeout
+        self._methods[name] = Registration(
+            function,
+            shape,
+            requests,
+            responses,
+            timeout,
+            time_limit(name, shape.response, timeout, max_duration),
+            max_concurrency,
+            executor,
+            batch,
+        )
 
     def _check_open_for(self, what: str, name: str, registered: Iterable[str]) -> None:
         self._check_open(f"{what} {name!r}")
@@ -224,29 +291,54 @@ class Registrations:
         if self._started:
             raise AlreadyStartedError(f"the client has been started, {what} is late")
 
-    def _make_methods(self, threads: Threads) -> list[Method]:
+    def _check_sendable(self) -> None:
+        """Whether other processes can find the handlers that they are to run."""
+        for name, registered in self._methods.items():
+            if registered.executor == "process":
+                check_sendable(name, registered.function)
+
+    def _make_methods(self, runners: Runners) -> list[Method]:
         """The methods for the dispatcher, numbered from 1 in the order of registration."""
         return [
-            self._make_method(name, number, threads) for number, name in enumerate(self._methods, 1)
+            self._make_method(name, number, registered, runners)
+            for number, (name, registered) in enumerate(self._methods.items(), 1)
         ]
 
-    def _make_method(self, name: str, number: int, threads: Threads) -> Method:
-        function, shape, *codecs = self._methods[name]
-        method = Method(
-            name, number, shape.response, shape.form, function, shape.takes_context, *codecs
-        )
+    def _make_method(
+        self, name: str, number: int, registered: Registration, runners: Runners
+    ) -> Method:
+        shape = registered.shape
+        # A batch is handed over, whatever its handler is.
+        form = "thread" if registered.batch is not None else shape.form
+
+        def method(form: str, function: Callable[..., Any], takes_context: bool) -> Method:
+            return Method(
+                name,
+                number,
+                shape.response,
+                form,
+                function,
+                takes_context,
+                registered.request_codec,
+                registered.response_codec,
+                registered.time_limit,
+                registered.max_concurrency,
+            )
+
+        made = method(form, registered.function, shape.takes_context)
+        runners.assign(made, registered)
         if not self._middlewares:
-            return method
-        wrapped = wrap(method, shape.form, threads, self._middlewares)
-        return Method(name, number, shape.response, "coroutine", wrapped, True, *codecs)
+            return made
+        wrapped = wrap(made, form, runners.threads, self._middlewares)
+        return method("coroutine", wrapped, True)
 
     def _schema(self) -> dict[str, Any]:
         """What the parent is told about methods and events."""
         methods: dict[str, dict[str, Any]] = {}
-        for number, (name, (_, shape, _, _)) in enumerate(self._methods.items(), 1):
-            methods[name] = {"id": number, "response": shape.response}
-            if name in self._timeouts:
-                methods[name]["timeout"] = round(self._timeouts[name] * 1000)
+        for number, (name, registered) in enumerate(self._methods.items(), 1):
+            methods[name] = {"id": number, "response": registered.shape.response}
+            if registered.timeout is not None:
+                methods[name]["timeout"] = milliseconds(registered.timeout)
         events = {name: {"id": number} for number, name in enumerate(self._events, 1)}
         return {"methods": methods, "events": events}
 

@@ -23,7 +23,8 @@ class MethodStats:
             answer is expected.
         failed: Those that were answered with an error, or whose handler raised one where no
             answer is expected.
-        aborted: Those that the caller gave up, or whose connection was lost, before an answer.
+        aborted: Those that the caller gave up, whose time limit passed, or whose connection was
+            lost, before an answer.
         in_flight: Those that have had no end yet; the ones that wait for their turn are among
             them.
         late: Of the aborted ones, those whose handler answered nevertheless: work for nothing.

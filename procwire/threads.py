@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from procwire import forks
 from procwire.errors import NotConnectedError, ResponseAlreadySentError
+from procwire.runners import Call
 
 if TYPE_CHECKING:
     from procwire._core import Context, Method
 
-__all__ = ["BlockingContext", "Threads"]
+__all__ = ["BlockingContext", "Threads", "default_max_threads"]
 
 CHUNKS_AHEAD = 32
 """How many chunks a thread's generator may be ahead of what has been sent."""
@@ -80,6 +81,15 @@ class BlockingContext:
         """Answer with an error: a text, an exception or a mapping with a ``message``."""
         return self._wait(self._context.error(error))
 
+    def raise_if_aborted(self) -> None:
+        """End a handler that has no reason to go on; to be called now and then.
+
+        Raises:
+            asyncio.CancelledError: the request is aborted. As in a coroutine it is no
+                :class:`Exception`, so that ``except Exception`` does not hold it up.
+        """
+        self._context.raise_if_aborted()
+
     def on_abort(self, callback: Callable[[], object]) -> None:
         """Have ``callback`` called, on the event loop's thread, when the request is aborted."""
         self._loop.call_soon_threadsafe(self._context.on_abort, callback)
@@ -121,22 +131,35 @@ class BlockingContext:
             sending.cancel()
 
 
+def default_max_threads() -> int:
+    """What :class:`concurrent.futures.ThreadPoolExecutor` thinks right."""
+    return min(32, (os.cpu_count() or 1) + 4)
+
+
 class Threads:
-    """A pool of threads that run handlers, and the way back to the loop."""
+    """A pool of threads that run handlers, and the way back to the loop.
+
+    Args:
+        loop: Where the end of each handler is told.
+        variables: What each handler starts with a copy of.
+        max_threads: How many threads there may be.
+        executor: A pool that somebody else owns, instead of one with ``max_threads``.
+    """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         variables: contextvars.Context,
         max_threads: int | None,
+        executor: concurrent.futures.ThreadPoolExecutor | None = None,
     ) -> None:
         self._loop = loop
         self._variables = variables
-        self._executor = concurrent.futures.ThreadPoolExecutor(
+        self._executor = executor or concurrent.futures.ThreadPoolExecutor(
             max_workers=max_threads, thread_name_prefix="procwire-handler"
         )
         # Ends of handlers on their way to the loop, which is woken once for all of them.
-        self._ended: deque[tuple[Context, Any, BaseException | None]] = deque()
+        self._ended: deque[tuple[Call, Any, BaseException | None]] = deque()
         self._delivery_scheduled = False
         self._running = 0
         self._pid = os.getpid()
@@ -150,21 +173,26 @@ class Threads:
         """Take no more work; handlers that have not begun never will."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def call(self, context: Context, method: Method, data: Any) -> concurrent.futures.Future[None]:
-        """Run a function for a request; its end reaches ``context.thread_ended``."""
-        arguments = self.arguments(context, method, data)
+    def call(self, call: Call, method: Method, data: Any) -> concurrent.futures.Future[None]:
+        """Run a method's function; its end reaches ``call.thread_ended``."""
+        return self.submit(call, method.function, *self.arguments(call, method, data))
+
+    def submit(
+        self, call: Call, function: Callable[..., Any], *arguments: Any
+    ) -> concurrent.futures.Future[None]:
+        """Run a function; its end reaches ``call.thread_ended``."""
 
         def job() -> None:
             try:
-                result = method.function(*arguments)
+                result = function(*arguments)
             except BaseException as error:
-                self._report(context, None, error)
+                self._report(call, None, error)
             else:
-                self._report(context, result, None)
+                self._report(call, result, None)
 
         def cancelled(future: concurrent.futures.Future[None]) -> None:
             if future.cancelled():
-                self._report(context, None, asyncio.CancelledError())
+                self._report(call, None, asyncio.CancelledError())
 
         future = self._executor.submit(self._variables.copy().run, job)
         self._running += 1
@@ -199,16 +227,16 @@ class Threads:
     def _run_ended(self, _ended: asyncio.Future[Any]) -> None:
         self._running -= 1
 
-    def arguments(self, context: Context, method: Method, data: Any) -> tuple[Any, ...]:
+    def arguments(self, call: Any, method: Method, data: Any) -> tuple[Any, ...]:
         """What a handler is called with in a thread."""
         if method.takes_context:
-            return data, BlockingContext(context, self._loop)
+            return data, BlockingContext(call, self._loop)
         return (data,)
 
-    def _report(self, context: Context, result: Any, error: BaseException | None) -> None:
+    def _report(self, call: Call, result: Any, error: BaseException | None) -> None:
         if os.getpid() != self._pid:
             forks.end_child()
-        self._ended.append((context, result, error))
+        self._ended.append((call, result, error))
         if not self._delivery_scheduled:
             self._delivery_scheduled = True
             self._wake(self._deliver)
@@ -219,8 +247,8 @@ class Threads:
         try:
             while self._ended:
                 self._running -= 1
-                context, result, error = self._ended.popleft()
-                context.thread_ended(result, error)
+                call, result, error = self._ended.popleft()
+                call.thread_ended(result, error)
         finally:
             if self._ended:
                 self._loop.call_soon(self._deliver)

@@ -26,8 +26,12 @@ cdef class Context(Owner):
     cdef list abort_callbacks
     # asyncio.Future that wait_aborted() waits for.
     cdef object abort_future
+    # None when there is no time limit, or the request has had its end.
+    cdef Deadline deadline
 
     cdef int check(self, int kind, str verb) except -1
     cdef int end_with(self, int flags, object value) except -1
     cdef int write_chunk(self, object value) except -1
     cdef int abort(self) except -1
+    cdef int set_deadline(self, Deadline deadline) except -1
+    cdef int drop_deadline(self) except -1

@@ -196,6 +196,27 @@ cdef class Context(Owner):
         else:
             self.finished(result)
 
+    # ---- time limit ------------------------------------------------------------------------
+
+    cdef int set_deadline(self, Deadline deadline) except -1:
+        """Take over the deadline that the request got while it waited, or get one."""
+        if deadline is None:
+            deadline = self._method.deadlines.add(self.connection.loop, self)
+        deadline.owner = self
+        self.deadline = deadline
+        return 0
+
+    cdef int drop_deadline(self) except -1:
+        self._method.deadlines.discard(self.deadline)
+        self.deadline = None
+        return 0
+
+    cdef int expire(self) except -1:
+        """The time limit has passed: an error to whoever still waits, and the handler is told."""
+        self.deadline = None
+        self.connection.answer_expired(self._method, self._request_id)
+        return self.abort()
+
     # ---- abort -----------------------------------------------------------------------------
 
     cdef int abort(self) except -1:
@@ -214,6 +235,10 @@ cdef class Context(Owner):
         for callback in callbacks or ():
             self.call_back(callback)
         return 0
+
+    def raise_if_aborted(self):
+        if self.aborted:
+            raise CancelledError(f"{self!r} was aborted")
 
     def on_abort(self, callback):
         if self.aborted:

@@ -12,7 +12,7 @@ cdef enum Form:
     FORM_INLINE
     # def with yield, on the loop
     FORM_INLINE_GENERATOR
-    # def, in a thread
+    # def, in a thread or wherever the method's runner has it
     FORM_THREAD
     # def with yield, in a thread
     FORM_THREAD_GENERATOR
@@ -29,6 +29,21 @@ cdef class Method:
     cdef Codec response_codec
     # encode() or decode() is the user's: it must not find itself in the shared task.
     cdef bint runs_user_codec
+    # What calls a function that does not run on the loop; None is the connection's threads.
+    cdef public object runner
+    # Of requests that are owed an answer, or of handlers; None where there is no time limit.
+    cdef Deadlines deadlines
+    # The time that a request has waited is part of it.
+    cdef bint deadline_from_arrival
+    # What the caller is told then.
+    cdef str expired
+    # How many of its handlers may be under way, or 0 for any number, and how many are.
+    cdef Py_ssize_t max_concurrency
+    cdef Py_ssize_t under_way
+    # collections.OrderedDict of its requests that wait for that, as keys; and whether the waiting
+    # room has the method among those that may go on.
+    cdef object queue
+    cdef bint runnable
     # For Client.stats(): each request is counted when it is read and once again at its one end.
     cdef readonly uint64_t requests
     cdef readonly uint64_t succeeded
@@ -37,11 +52,7 @@ cdef class Method:
     # Of the aborted ones those whose handlers answered nevertheless.
     cdef readonly uint64_t late
 
-
-cdef class Waiting:
-    cdef Method method
-    cdef uint32_t request_id
-    cdef bytes payload
+    cdef bint is_full(self) noexcept
 
 
 cdef class WorkerConnection(Connection):
@@ -68,11 +79,10 @@ cdef class WorkerConnection(Connection):
     cdef Py_ssize_t request_size
     cdef Py_ssize_t in_flight_bytes
     cdef Py_ssize_t max_in_flight_bytes
-    # collections.deque of Waiting: requests above these limits, in order; those that are owed an
-    # answer by request id, so that an abort finds them.
-    cdef object waiting
-    cdef dict waiting_by_id
-    cdef Py_ssize_t waiting_size
+    # The deadline of that request, if it has got one while it waited.
+    cdef Deadline request_deadline
+    # Requests above these limits, or above those of their methods.
+    cdef WaitingRoom waiting
     cdef bint waiting_scheduled
     # asyncio.Future that wait_idle() waits for.
     cdef object idle
@@ -83,7 +93,9 @@ cdef class WorkerConnection(Connection):
     cdef bint is_full(self) except -1
     cdef int schedule_waiting(self) except -1
     cdef int begin(self, Method method, uint32_t request_id, bytes payload) except -1
-    cdef int wait(self, Method method, uint32_t request_id) except -1
+    cdef int wait(self, Method method, uint32_t request_id, bint for_connection) except -1
+    cdef int stop_waiting(self, Waiting waiting) except -1
+    cdef int give_up_waiting(self, Waiting waiting) except -1
     cdef int start(self, Method method, uint32_t request_id, object data) except -1
     cdef int start_coroutine(self, Method method, uint32_t request_id, object coroutine,
                              Context context) except -1
@@ -91,6 +103,7 @@ cdef class WorkerConnection(Connection):
     cdef int unregister(self, Context context) except -1
     cdef int free_id(self, Context context) except -1
     cdef int answer(self, Method method, uint32_t request_id, object value) except -1
+    cdef int answer_expired(self, Method method, uint32_t request_id) except -1
     cdef int answer_error(self, Method method, uint32_t request_id, object error) except -1
     cdef int write_error(self, int method_id, int flags, uint32_t request_id,
                          object payload) except -1

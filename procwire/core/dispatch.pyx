@@ -14,7 +14,7 @@ from libc.stdint cimport uint32_t
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict
 
 from procwire.errors import CodecError, NotConnectedError, ProtocolError
 from procwire.failures import describe, log_failure, log_unsendable, reductions
@@ -35,9 +35,6 @@ STRANGER_PAYLOAD_LIMIT = 256
 
 # What requests may hold that wait for a handler to end; above it nothing is read any more.
 cdef Py_ssize_t WAITING_LIMIT = 4 * 1024 * 1024
-# What a waiting request holds besides its payload, about.
-cdef Py_ssize_t WAITING_OVERHEAD = 256
-
 # Error payloads are MessagePack whatever the method's codec is.
 cdef MsgpackCodec error_codec = MsgpackCodec()
 
@@ -46,7 +43,7 @@ cdef class Method:
     """A registered method, ready to be dispatched to."""
 
     def __init__(self, name, id, kind, form, function, takes_context, request_codec,
-                 response_codec):
+                 response_codec, time_limit=None, max_concurrency=None):
         self.name = name
         self.id = id
         self.kind = KINDS[kind]
@@ -57,6 +54,15 @@ cdef class Method:
         self.response_codec = as_codec(response_codec)
         self.runs_user_codec = (isinstance(self.request_codec, ForeignCodec)
                                 or isinstance(self.response_codec, ForeignCodec))
+        if time_limit is not None:
+            self.deadlines = Deadlines(time_limit.seconds)
+            self.deadline_from_arrival = time_limit.from_arrival
+            self.expired = time_limit.message
+        self.max_concurrency = max_concurrency or 0
+        self.queue = OrderedDict()
+
+    cdef bint is_full(self) noexcept:
+        return self.max_concurrency and self.under_way >= self.max_concurrency
 
     def refuse(self, function):
         """From now on every request is an error, which `function` raises; none is decoded."""
@@ -64,10 +70,7 @@ cdef class Method:
         self.function = function
         self.takes_context = False
         self.request_codec = RawCodec()
-
-
-cdef class Waiting:
-    """A request that has been read and not begun."""
+        self.max_concurrency = 0
 
 
 cdef Codec as_codec(object codec):
@@ -98,8 +101,7 @@ cdef class WorkerConnection(Connection):
         self.answered = set()
         self.max_concurrency = max_concurrency
         self.max_in_flight_bytes = max_in_flight_bytes
-        self.waiting = deque()
-        self.waiting_by_id = {}
+        self.waiting = WaitingRoom()
 
     # ---- the connection's life -------------------------------------------------------------
 
@@ -157,16 +159,14 @@ cdef class WorkerConnection(Connection):
 
     def cancel_handlers(self):
         """Abort every request whose handler has not ended; no further one is begun."""
+        cdef Method method
         self.hold(HOLD_CLOSING)
-        for waiting in self.waiting_by_id.values():
-            (<Waiting>waiting).method.aborted += 1
-        for waiting in self.waiting:
-            if (<Waiting>waiting).request_id == 0:
-                (<Waiting>waiting).method.aborted += 1
-        self.waiting.clear()
-        self.waiting_by_id.clear()
+        self.waiting.clear(self.methods)
         for context in [*self.in_flight.values(), *self.answered]:
             (<Context>context).abort()
+        for method in self.methods[1:]:
+            if method.deadlines is not None:
+                method.deadlines.clear()
 
     async def wait_idle(self, seconds):
         """Wait until every handler has ended, for `seconds` at most."""
@@ -187,11 +187,7 @@ cdef class WorkerConnection(Connection):
     @property
     def waiting_count(self):
         """How many requests have been read and not begun."""
-        cdef Waiting waiting
-        cdef Py_ssize_t count = len(self.waiting_by_id)
-        for waiting in self.waiting:
-            count += waiting.request_id == 0
-        return count
+        return self.waiting.count
 
     cdef Py_ssize_t under_way(self) noexcept:
         return PyDict_Size(self.in_flight) + PySet_GET_SIZE(self.answered)
@@ -221,65 +217,85 @@ cdef class WorkerConnection(Connection):
                     # Its callbacks are nobody's task.
                     self.stage.leave()
                     (<Context>context).abort()
-                elif self.waiting_by_id:
-                    context = self.waiting_by_id.pop(request_id, None)
-                    if context is not None:
-                        (<Waiting>context).method.aborted += 1
+                elif self.waiting.count:
+                    waiting = self.waiting.by_id.get(request_id)
+                    if waiting is not None:
+                        self.stop_waiting(waiting)
             elif method_id != PROCWIRE_METHOD_AUTH:
                 self.write_error(method_id, ERROR_FLAGS, request_id,
                                  f"Unknown method ID: {method_id}")
             return 0
         method = <Method>self.methods[method_id]
         if ((self.in_flight and request_id in self.in_flight)
-                or (self.waiting_by_id and request_id in self.waiting_by_id)):
+                or (self.waiting.count and request_id in self.waiting.by_id)):
             raise ProtocolError(f"request id {request_id} is in flight already")
         method.requests += 1
-        if self.waiting or self.is_full():
-            return self.wait(method, request_id)
+        if self.is_full() or self.waiting.count and self.waiting.queue:
+            return self.wait(method, request_id, True)
+        if method.max_concurrency and (method.is_full() or method.queue):
+            return self.wait(method, request_id, False)
         return self.begin(method, request_id, None)
 
-    cdef int wait(self, Method method, uint32_t request_id) except -1:
+    cdef int wait(self, Method method, uint32_t request_id, bint for_connection) except -1:
         """Keep a request until a handler ends; aborts are still read meanwhile."""
         cdef Waiting waiting = Waiting()
+        waiting.connection = self
         waiting.method = method
         waiting.request_id = request_id
         waiting.payload = self.reader.take_payload()
-        self.waiting.append(waiting)
-        if request_id:
-            self.waiting_by_id[request_id] = waiting
-        self.waiting_size += len(waiting.payload) + WAITING_OVERHEAD
-        if self.waiting_size > WAITING_LIMIT:
+        if method.deadline_from_arrival and request_id:
+            waiting.deadline = method.deadlines.add(self.loop, waiting)
+        self.waiting.add(waiting, for_connection)
+        if self.waiting.size > WAITING_LIMIT:
             self.hold(HOLD_CONCURRENCY)
         return 0
 
     cdef int drained(self) except -1:
         return self.schedule_waiting()
 
+    cdef int stop_waiting(self, Waiting waiting) except -1:
+        """Nobody asks for it any more."""
+        self.waiting.remove(waiting)
+        waiting.method.aborted += 1
+        if waiting.deadline is not None:
+            waiting.method.deadlines.discard(waiting.deadline)
+        if self.waiting.size <= WAITING_LIMIT // 2:
+            self.release(HOLD_CONCURRENCY)
+        return 0
+
+    cdef int give_up_waiting(self, Waiting waiting) except -1:
+        """Its time limit has passed."""
+        self.stop_waiting(waiting)
+        return self.answer_expired(waiting.method, waiting.request_id)
+
     cdef bint quiet(self) noexcept:
         return (Connection.quiet(self) and self.adopted and not self.under_way()
-                and not self.waiting)
+                and not self.waiting.count)
 
     cdef int before_frames(self) except -1:
         """Begin what has waited longest, as far as there is room."""
         cdef Waiting waiting
-        while (self.waiting and not self.is_full()
+        while (self.waiting.count and not self.is_full()
                and not self.holds & ~HOLD_CONCURRENCY and not self.closed):
-            waiting = self.waiting.popleft()
-            self.waiting_size -= len(waiting.payload) + WAITING_OVERHEAD
-            if waiting.request_id:
-                # Not there, or another one, when it has been aborted.
-                if self.waiting_by_id.get(waiting.request_id) is not waiting:
-                    continue
-                del self.waiting_by_id[waiting.request_id]
-            self.begin(waiting.method, waiting.request_id, waiting.payload)
+            waiting = self.waiting.next()
+            if waiting is None:
+                break
+            self.request_deadline = waiting.deadline
+            try:
+                self.begin(waiting.method, waiting.request_id, waiting.payload)
+            finally:
+                self.request_deadline = None
+                if waiting.deadline is not None and waiting.deadline.owner is waiting:
+                    # It has ended at once.
+                    waiting.method.deadlines.discard(waiting.deadline)
             if self.writer.paused:
                 self.watch_output()
-        if self.waiting_size <= WAITING_LIMIT // 2:
+        if self.waiting.size <= WAITING_LIMIT // 2:
             self.release(HOLD_CONCURRENCY)
         return 0
 
     cdef int schedule_waiting(self) except -1:
-        if self.waiting and not self.waiting_scheduled:
+        if self.waiting.has_work() and not self.waiting_scheduled:
             self.waiting_scheduled = True
             self.loop.call_soon(self.process_waiting)
         return 0
@@ -316,12 +332,13 @@ cdef class WorkerConnection(Connection):
             context = Context(self, method, request_id)
         if method.form == FORM_THREAD or method.form == FORM_THREAD_GENERATOR:
             self.stage.leave()
+            runner = self.threads if method.runner is None else method.runner
             if method.form == FORM_THREAD_GENERATOR:
-                coroutine = stream_async(context, self.threads.iterate(context, method, data))
+                coroutine = stream_async(context, runner.iterate(context, method, data))
                 return self.start_coroutine(method, request_id, coroutine, context)
             self.register(context)
             try:
-                context.task = self.threads.call(context, method, data)
+                context.task = runner.call(context, method, data)
             except Exception as error:
                 failure = error
             return 0 if failure is None else context.failed(failure)
@@ -381,7 +398,10 @@ cdef class WorkerConnection(Connection):
         context.registered = True
         context.request_size = self.request_size
         self.in_flight_bytes += context.request_size
+        context._method.under_way += 1
         procwire_requests_add(&context.request)
+        if context._method.deadlines is not None and not context.ended:
+            context.set_deadline(self.request_deadline)
         if context._request_id and not context.ended:
             self.in_flight[context._request_id] = context
         else:
@@ -394,17 +414,24 @@ cdef class WorkerConnection(Connection):
             procwire_requests_remove(&context.request)
             context.task = None
             self.in_flight_bytes -= context.request_size
+            context._method.under_way -= 1
+            if context.deadline is not None:
+                context.drop_deadline()
             if self.in_flight.get(context._request_id) is context:
                 del self.in_flight[context._request_id]
             else:
                 self.answered.discard(context)
-            self.schedule_waiting()
+            if self.waiting.count:
+                self.waiting.method_ended(context._method)
+                self.schedule_waiting()
             if self.idle is not None and not self.under_way() and not self.idle.done():
                 self.idle.set_result(None)
         return 0
 
     cdef int free_id(self, Context context) except -1:
         """The request has its end while its handler goes on: the parent may use the id again."""
+        if context.deadline is not None:
+            context.drop_deadline()
         if self.in_flight.get(context._request_id) is context:
             del self.in_flight[context._request_id]
             self.answered.add(context)
@@ -440,6 +467,15 @@ cdef class WorkerConnection(Connection):
             return self.answer_error(method, request_id, failure)
         method.succeeded += 1
         return self.wrote()
+
+    cdef int answer_expired(self, Method method, uint32_t request_id) except -1:
+        """The end of a request whose time limit has passed, for a parent that still waits."""
+        logger.warning("%s (request #%d)", method.expired, request_id)
+        cdef int flags = ERROR_FLAGS
+        if method.kind == KIND_STREAM:
+            flags |= PROCWIRE_FLAG_STREAM
+        return self.write_error(
+            method.id, flags, request_id, {"message": method.expired, "code": "E_TIMEOUT"})
 
     cdef int answer_error(self, Method method, uint32_t request_id, object error) except -1:
         """The one end of a request that failed."""

@@ -3,7 +3,7 @@
 from cpython.object cimport PyObject
 
 
-cdef class Owner:
+cdef class Owner(Expirable):
     """Whoever a coroutine is run for: told once how it ended."""
 
     # For the watcher's reports: what is being run, a member of a list while it is under way.

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import multiprocessing
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from procwire import (
+    Batch,
     Client,
     MsgpackCodec,
     NotConnectedError,
@@ -72,12 +76,74 @@ def test_handle_stream_wants_a_stream() -> None:
         ({"codec": 5}, TypeError, "a codec has name, encode"),
         ({"codec": RawCodec}, TypeError, "a codec has name, encode"),
         ({"codec": "raw", "request_codec": "raw"}, ValueError, "either codec, or request_codec"),
-        ({"timeout": -1}, ValueError, "seconds from 0, got -1"),
+        ({"timeout": -1}, ValueError, "from 0 to 2147483.647, got -1"),
+        ({"timeout": 2147484}, ValueError, "from 0 to 2147483.647, got 2147484"),
+        ({"timeout": float("nan")}, ValueError, "from 0 to 2147483.647, got nan"),
+        ({"timeout": 1, "response": "none"}, ValueError, "without a limit: give max_duration"),
+        ({"max_duration": 1}, ValueError, "not for a 'result' method: give timeout"),
+        ({"max_duration": 0, "response": "none"}, ValueError, "seconds above 0, got 0"),
+        ({"max_concurrency": 0}, ValueError, "1 at least, got 0"),
+        ({"executor": "process"}, TypeError, "an executor runs plain functions"),
+        ({"executor": "thread"}, TypeError, "'process' or a concurrent.futures.Executor"),
     ],
 )
 def test_bad_options(arguments: dict[str, Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         Client().handle("a", echo, **arguments)
+
+
+def plain(data: Any) -> Any:
+    return data
+
+
+def with_context(data: Any, ctx: Any) -> Any:
+    return data
+
+
+def generator(data: Any) -> Iterator[Any]:
+    yield data
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "error", "text"),
+    [
+        (lambda data: data, {"executor": "process"}, TypeError, "is found by no other process"),
+        (_named("inner"), {"executor": "process"}, TypeError, "an executor runs plain functions"),
+        (with_context, {"executor": "process"}, TypeError, "has no context"),
+        (generator, {"executor": "process"}, TypeError, "chunks cannot be fetched"),
+        (plain, {"executor": "process", "sync_to_thread": False}, TypeError, "plain functions"),
+        (generator, {"batch": Batch()}, ValueError, "it cannot stream"),
+        (with_context, {"batch": Batch()}, TypeError, "a batch handler has no context"),
+    ],
+)
+def test_handlers_that_cannot_run_there(
+    function: Any, arguments: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        Client().handle("a", function, **arguments)
+
+
+def test_a_pool_that_forks_is_refused() -> None:
+    fork = multiprocessing.get_context("fork")
+    with (
+        concurrent.futures.ProcessPoolExecutor(1, mp_context=fork) as pool,
+        pytest.raises(ValueError, match="get_context\\('spawn'\\)"),
+    ):
+        Client().handle("a", plain, executor=pool)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"max_size": 0}, "max_size is 1 at least, got 0"),
+        ({"max_wait": -1}, "from 0 to 3600 seconds, got -1"),
+        ({"max_wait": float("nan")}, "from 0 to 3600 seconds, got nan"),
+        ({"max_running": 0}, "max_running is 1 at least, got 0"),
+    ],
+)
+def test_bad_batches(arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        Batch(**arguments)
 
 
 def test_names_are_given_once() -> None:
@@ -99,6 +165,8 @@ def test_names_are_given_once() -> None:
         ({"max_payload_size": 2**31}, "from 1 to 2147483647 bytes"),
         ({"max_concurrency": 0}, "1 at least, got 0"),
         ({"max_in_flight_bytes": 0}, "1 at least, got 0"),
+        ({"max_threads": 0}, "max_threads is 1 at least, got 0"),
+        ({"max_processes": 0}, "max_processes is 1 at least, got 0"),
         ({"backpressure_timeout": 0.0}, "seconds above 0, got 0"),
         ({"liveness": "thread"}, "liveness is 'loop' or 'process', got 'thread'"),
         ({"stall_report": 0}, "stall_report is 0.1 s at least, got 0"),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from procwire import Client, CodecError, MsgpackCodec, outgoing, registrations
+from procwire import Batch, Client, CodecError, MsgpackCodec, outgoing, registrations
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "s": 1}
@@ -69,10 +69,15 @@ def test_the_default_is_the_codes(row: Row) -> None:
             assert not row.default[0].isdigit()
         else:
             assert number(row.default) == default
+    elif option := re.fullmatch(r"`handle\((\w+)\)`", row.where):
+        assert inspect.signature(Client.handle).parameters[option[1]].default is None
+        assert row.default == "none"
+    elif option := re.fullmatch(r"`Batch\((\w+)\)`", row.where):
+        assert number(row.default) == inspect.signature(Batch).parameters[option[1]].default
     elif named := re.fullmatch(r"`([\w/.]+): (\w+)`", row.where):
         assert number(row.default) == constant(named[1], named[2])
     else:
-        assert row.where in ("`credentials.py`", "the msgpack package's own")
+        assert row.where in ("`credentials.py`", "`emitting.py`", "the msgpack package's own")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.limit for row in ROWS])
@@ -90,7 +95,18 @@ def test_the_proofs_exist(row: Row) -> None:
 def test_every_option_that_is_a_number_is_there() -> None:
     listed = set(re.findall(r"`Client\((\w+)\)`", " ".join(row.where for row in ROWS)))
     parameters = inspect.signature(Client).parameters.values()
-    numbers = {item.name for item in parameters if re.search(r"\b(int|float)\b", item.annotation)}
+    numbers = {
+        item.name for item in parameters if re.search(r"\b(int|float)\b", str(item.annotation))
+    }
+    assert numbers == listed
+
+
+def test_every_limit_of_a_method_is_there() -> None:
+    listed = set(re.findall(r"`handle\((\w+)\)`", " ".join(row.where for row in ROWS)))
+    parameters = inspect.signature(Client.handle).parameters.values()
+    numbers = {
+        item.name for item in parameters if re.search(r"\b(int|float)\b", str(item.annotation))
+    }
     assert numbers == listed
 
 
