@@ -16,7 +16,7 @@ from procwire._core import (
     Method,
     pack_header,
 )
-from procwire.client import _Protocol
+from procwire.client import DEFAULT_MAX_CONCURRENCY, DEFAULT_MAX_IN_FLIGHT_BYTES, _Protocol
 from procwire.threads import Threads
 
 PAYLOAD = bytes(range(256)) * 4
@@ -133,7 +133,9 @@ class Worker:
             self.threads,
             token=None,
             max_payload_size=DEFAULT_MAX_PAYLOAD_SIZE,
-            max_concurrency=1024,
+            max_concurrency=DEFAULT_MAX_CONCURRENCY,
+            max_in_flight_bytes=DEFAULT_MAX_IN_FLIGHT_BYTES,
+            backpressure_timeout=None,
         )
 
     def close(self) -> None:
@@ -152,8 +154,11 @@ class Transport:
         self.expected = -1
         self.complete: asyncio.Future[None] | None = None
 
-    def set_write_buffer_limits(self, high: int) -> None:
+    def set_write_buffer_limits(self, high: int, low: int) -> None:
         pass
+
+    def get_extra_info(self, name: str) -> None:
+        return None
 
     def get_write_buffer_size(self) -> int:
         return 0
