@@ -4,9 +4,11 @@
     python benchmarks/instructions.py --record           # write it
     python benchmarks/instructions.py --functions raw    # where they go, function by function
 
-Instructions do not depend on the neighbours, and neither does the course of a run: what is under
-way at a time fits into one packet of a Unix socket, so that the worker reads all of it in one turn
-of its loop however slow valgrind makes it, and every turn is the same. A case is the difference
+Instructions do not depend on the neighbours, and neither does the course of a run: the next
+requests are sent when all are answered and the worker sleeps, and they fit into one packet of a
+Unix socket. So it reads all of them in one turn of its loop however slow valgrind makes it, and
+every turn is the same. What a worker saves by looking at the socket again before it sleeps is not
+in the counts: whether it finds something is a matter of time. A case is the difference
 between two runs, a short and a long one, over the difference in what they did: start-up and
 shutdown cancel out. The C library's choice between routines for different processors is fixed.
 
@@ -130,7 +132,7 @@ def count(case: Case, length: tuple[str, ...], python: str, valgrind: str, out: 
     """Run the worker under callgrind; returns the file with its counts."""
     command = [str(peers_build.LOADGEN), *case.common, *length]
     command += ["--warmup-seconds", "0", "--settle-seconds", "0"]
-    command += ["--init-timeout", "300", "--answer-timeout", "300", "--"]
+    command += ["--lockstep", "--init-timeout", "300", "--answer-timeout", "300", "--"]
     command += [valgrind, "--tool=callgrind", f"--callgrind-out-file={out}", "--quiet"]
     command += [python, str(WORKER)]
     environment = {**os.environ, "PYTHONHASHSEED": "0", "GLIBC_TUNABLES": TUNABLES}

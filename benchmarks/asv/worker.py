@@ -16,8 +16,9 @@ from procwire._core import (
     Method,
     pack_header,
 )
-from procwire.client import _Protocol
-from procwire.threads import Threads
+from procwire.client import DEFAULT_MAX_CONCURRENCY, DEFAULT_MAX_IN_FLIGHT_BYTES, _Protocol
+from procwire.executors import Runners
+from procwire.failures import error_value
 
 PAYLOAD = bytes(range(256)) * 4
 MAP = {"n": 12345, "s": "x" * 1000}
@@ -66,12 +67,12 @@ FORMS = {
 STREAMS = ("async generator", "inline generator")
 
 
-def make_methods() -> list[Method | None]:
+def make_methods(runners: Runners) -> list[Method | None]:
     client = Client()
     for name, function in FORMS.items():
         client.handle(name, function, codec="raw", sync_to_thread=name == "thread")
     client.handle("msgpack", msgpack)
-    return [None, *client._make_methods()]
+    return [None, *client._make_methods(runners)]
 
 
 def method_id(name: str) -> int:
@@ -124,20 +125,23 @@ class Worker:
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.loop = loop or asyncio.new_event_loop()
         variables = contextvars.copy_context()
-        self.threads = Threads(self.loop, variables, 1)
+        self.runners = Runners(self.loop, variables, max_threads=1, max_processes=1)
         self.connection: Any = _Protocol(
             _Client(),  # type: ignore[arg-type]
             self.loop,
             variables,
-            make_methods(),
-            self.threads,
+            make_methods(self.runners),
+            self.runners.threads,
             token=None,
             max_payload_size=DEFAULT_MAX_PAYLOAD_SIZE,
-            max_concurrency=1024,
+            max_concurrency=DEFAULT_MAX_CONCURRENCY,
+            max_in_flight_bytes=DEFAULT_MAX_IN_FLIGHT_BYTES,
+            backpressure_timeout=None,
+            error_value=error_value,
         )
 
     def close(self) -> None:
-        self.threads.close()
+        self.runners.close()
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.close()
 
@@ -152,11 +156,17 @@ class Transport:
         self.expected = -1
         self.complete: asyncio.Future[None] | None = None
 
-    def set_write_buffer_limits(self, high: int) -> None:
+    def set_write_buffer_limits(self, high: int, low: int) -> None:
         pass
+
+    def get_extra_info(self, name: str) -> None:
+        return None
 
     def get_write_buffer_size(self) -> int:
         return 0
+
+    def is_closing(self) -> bool:
+        return False
 
     def write(self, data: memoryview) -> None:
         self.size += len(data)

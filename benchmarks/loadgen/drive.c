@@ -44,6 +44,7 @@ typedef struct {
     uint32_t slot_mask;
     uint32_t last_id;
     uint32_t in_flight;
+    bool round_open; /* in lockstep: whether requests may be sent until all are under way */
 
     /* Outgoing: a ring of prepared frames (small), or one frame in parts (large). */
     uint8_t *ring;
@@ -85,14 +86,15 @@ static uint32_t claim_id(run *r, uint64_t now) {
         s = &r->slots[r->last_id & r->slot_mask];
     } while (s->active);
     *s = (slot){.request_id = r->last_id, .sent_ns = now, .active = true};
-    r->in_flight++;
+    if (++r->in_flight == r->o->in_flight)
+        r->round_open = false;
     if (r->phase == PHASE_WINDOW)
         r->sent_in_window++;
     return r->last_id;
 }
 
 static bool may_send(const run *r) {
-    if (r->in_flight >= r->o->in_flight)
+    if (r->in_flight >= r->o->in_flight || (r->o->lockstep && !r->round_open))
         return false;
     if (r->phase == PHASE_WARMUP)
         return true;
@@ -424,6 +426,7 @@ static void check_progress(const run *r, uint64_t now) {
         if (r->slots[i].active)
             fail("nothing moved for %.1f s: %u requests without an answer, among them %u",
                  r->o->answer_timeout_s, r->in_flight, r->slots[i].request_id);
+    fail("the worker has not gone to sleep for %.1f s", r->o->answer_timeout_s);
 }
 
 static int compare_ns(const void *a, const void *b) {
@@ -456,13 +459,15 @@ void drive(const drive_options *options, worker *w, int fd, drive_result *result
         advance(r, now);
         if (r->phase == PHASE_DRAIN && r->in_flight == 0)
             break;
+        if (options->lockstep && r->in_flight == 0)
+            r->round_open = worker_sleeps(w);
         if (r->large)
             pump_large(r, now);
         else
             pump_ring(r, now);
 
         size_t room = READ_SIZE;
-        int timeout_ms = 50;
+        int timeout_ms = options->lockstep && r->in_flight == 0 ? 1 : 50;
         if (options->mode == MODE_SLOW_STREAM) {
             room = slow_allowance(r, now);
             if (room == 0)

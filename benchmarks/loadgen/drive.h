@@ -22,6 +22,7 @@ typedef struct {
     double warmup_seconds;
     double read_rate;        /* bytes per second that the slow parent takes */
     uint64_t spin_ns;        /* how long to look for answers before sleeping */
+    bool lockstep;           /* send only while nothing is under way and the worker sleeps */
     double answer_timeout_s; /* nothing moves for so long: the worker lost something */
     uint32_t first_request_id;
 } drive_options;

@@ -43,6 +43,8 @@ static noreturn void usage(void) {
           "  --chunks N             chunks of one stream (20000)\n"
           "  --read-rate BYTES      bytes a second that the slow-stream parent takes\n"
           "  --spin-us N            look for answers so long before sleeping (50)\n"
+          "  --lockstep             send only when all is answered and the worker sleeps: what it\n"
+          "                         does for a request does not depend on who is faster\n"
           "  --answer-timeout S     how long nothing may move (10)\n"
           "  --init-timeout S       how long the worker has for its $init (30)\n"
           "  --settle-seconds S     rest before the idle memory is read (0.2)\n"
@@ -69,7 +71,8 @@ static double number(const char *option, const char *text, double least, double 
 static settings parse_options(int argc, char **argv) {
     enum {
         METHOD = 1, MODE, ENCODING, PAYLOAD, IN_FLIGHT, SECONDS, REQUESTS, WARMUP, CHUNKS,
-        READ_RATE, SPIN, ANSWER_TIMEOUT, INIT_TIMEOUT, SETTLE, FIRST_ID, ONE_CPU, JSON,
+        READ_RATE, SPIN, ANSWER_TIMEOUT, INIT_TIMEOUT, SETTLE, FIRST_ID, LOCKSTEP, ONE_CPU,
+        JSON,
     };
     static const struct option LONG[] = {
         {"method", required_argument, NULL, METHOD},
@@ -87,6 +90,7 @@ static settings parse_options(int argc, char **argv) {
         {"init-timeout", required_argument, NULL, INIT_TIMEOUT},
         {"settle-seconds", required_argument, NULL, SETTLE},
         {"first-request-id", required_argument, NULL, FIRST_ID},
+        {"lockstep", no_argument, NULL, LOCKSTEP},
         {"one-cpu", no_argument, NULL, ONE_CPU},
         {"json", no_argument, NULL, JSON},
         {"help", no_argument, NULL, '?'},
@@ -130,6 +134,7 @@ static settings parse_options(int argc, char **argv) {
         case FIRST_ID:
             s.drive.first_request_id = (uint32_t)number(name, optarg, 1, UINT32_MAX);
             break;
+        case LOCKSTEP: s.drive.lockstep = true; break;
         case ONE_CPU: s.one_cpu = true; break;
         case JSON: s.json = true; break;
         default: usage();

@@ -103,6 +103,27 @@ int worker_connect(const worker *w) {
     return fd;
 }
 
+/* What /proc says of the main thread behind its name: the state and numbers. */
+static const char *stat_of(const worker *w, char *text, size_t room) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)w->pid);
+    FILE *file = fopen(path, "r");
+    size_t length = file ? fread(text, 1, room - 1, file) : 0;
+    if (file)
+        fclose(file);
+    text[length] = '\0';
+    /* The second field is the command in parentheses and may hold spaces. */
+    const char *rest = strrchr(text, ')');
+    if (rest == NULL)
+        fail("cannot read the worker's state: it has died");
+    return rest + 1;
+}
+
+bool worker_sleeps(const worker *w) {
+    char text[1024], state;
+    return sscanf(stat_of(w, text, sizeof text), " %c", &state) == 1 && state == 'S';
+}
+
 worker_cpu worker_cpu_now(const worker *w) {
     worker_cpu cpu = {0};
     struct timespec t;
@@ -110,19 +131,10 @@ worker_cpu worker_cpu_now(const worker *w) {
         fail("the worker's CPU clock is gone: it has died");
     cpu.cpu_ns = (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 
-    char path[64], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)w->pid);
-    FILE *file = fopen(path, "r");
-    size_t length = file ? fread(text, 1, sizeof text - 1, file) : 0;
-    if (file)
-        fclose(file);
-    text[length] = '\0';
-    /* The second field is the command in parentheses and may hold spaces. */
-    char *rest = strrchr(text, ')');
+    char text[1024];
     unsigned long user, system;
-    if (rest == NULL ||
-        sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-               &system) != 2)
+    if (sscanf(stat_of(w, text, sizeof text),
+               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
         fail("cannot read the worker's CPU times");
     cpu.user_s = (double)user / (double)sysconf(_SC_CLK_TCK);
     cpu.system_s = (double)system / (double)sysconf(_SC_CLK_TCK);

@@ -2,6 +2,7 @@
 #ifndef LOADGEN_WORKER_H
 #define LOADGEN_WORKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
@@ -39,6 +40,9 @@ void worker_start(worker *w, char **command, const char *method, double timeout_
 int worker_connect(const worker *w);
 
 worker_cpu worker_cpu_now(const worker *w);
+
+/* Whether the worker's main thread waits in the kernel; a thread that yields does not. */
+bool worker_sleeps(const worker *w);
 
 /* A value of /proc/PID/status, such as "VmRSS:" in kB; -1 when it is not there. */
 long worker_status(const worker *w, const char *name);

@@ -25,6 +25,10 @@ cdef int SEND_BUFFER_SIZE = 512 * 1024
 # and looks than by one who returns to the event loop.  Staying must not cost more than the turn of
 # the loop that it may save: hence the nanoseconds.
 cdef int64_t PATIENCE = 20_000
+# A peer that has gone to sleep meanwhile takes longer to wake than that, and each side, asleep
+# when the other one answers, would keep the other one asleep.  One long wait finds out; it is
+# what the first try is after one in vain, and so as rare as those become.
+cdef int64_t LONG_PATIENCE = 100_000
 # So often at a time: others on this loop want their turns.
 cdef int TURNS_SAVED = 8
 # After larger batches it pays to let the next one grow meanwhile.
@@ -154,6 +158,7 @@ cdef class Connection:
         """Read what comes next without a turn of the loop, a few times."""
         cdef char *room
         cdef Py_ssize_t size, got
+        cdef int64_t patience = LONG_PATIENCE if self.patience_penalty else PATIENCE
         for _ in range(TURNS_SAVED):
             if (self.fd < 0 or self.holds or self.closed or self.in_batch
                     or self.batch_size > SMALL_BATCH or not self.quiet()):
@@ -163,12 +168,14 @@ cdef class Connection:
                 break
             room = self.reader.room(&size)
             with nogil:
-                got = procwire_receive_soon(self.fd, room, size, PATIENCE)
+                got = procwire_receive_soon(self.fd, room, size, patience)
             if not got:
                 self.patience_penalty = min(2 * self.patience_penalty + 1, LONGEST_PENALTY)
                 self.patience_pause = self.patience_penalty
                 break
-            self.patience_penalty = 0
+            if patience == PATIENCE:
+                self.patience_penalty = 0
+            patience = PATIENCE
             self.reader.buffer_updated(got)
             self.process()
         return 0

@@ -16,27 +16,30 @@ cdef class Owner(Expirable):
 cdef class TaskBody:
     # What asyncio.Task drives in the handler's place.  While it is a spare:
     cdef object task
-    # The asyncio.Future that the task waits for, once the loop has stepped it.
-    cdef object parking
+    # What the task would have given to the loop: called once, it takes the task's first step.
+    cdef object step
+    # contextvars.Context that the task's callbacks are called in.
+    cdef object callback_variables
+    # Whether asyncio.all_tasks() knows the task.
+    cdef bint listed
     # What the task looks like from the moment when it becomes the current one, as long as nobody
     # but the stage has touched it.
     cdef Py_ssize_t references
     cdef PyObject *weak_references
-    # It will not be given anything to do any more.
-    cdef bint retired
 
     # The handler's coroutine and the context variables it runs with; None while spare.
     cdef object coroutine
     cdef object variables
     cdef Owner owner
-    # What the coroutine was waiting for when it suspended in its first step: the task is told
-    # when its own next step comes.
+    # What the coroutine was waiting for when it suspended in its first step: the task is told in
+    # its own first step.
     cdef object waiter
     cdef bint has_waiter
 
     cdef object advance(self, object error)
-    cdef object park(self)
-    cdef int wake(self) except -1
+    cdef int begin(self, object loop) except -1
+    cdef int list_task(self) except -1
+    cdef int unlist_task(self) except -1
     cdef bint untouched(self) except -1
     cdef bint cancelled(self) except -1
 
@@ -46,6 +49,9 @@ cdef class Stage:
     # contextvars.Context that every handler starts with a copy of.
     cdef object variables
     cdef TaskBody spare
+    # While a spare is made: the spare, and the call_soon() whose place catch_step() takes.
+    cdef TaskBody made
+    cdef object call_soon
     # Whether the spare body's task is the loop's current task.
     cdef bint entered
     # Whether a coroutine is taking its first step.
@@ -56,6 +62,7 @@ cdef class Stage:
     cdef object error
     cdef object suspended_variables
 
+    cdef TaskBody new_spare(self)
     cdef int first_step(self, object coroutine) except? -2
     cdef int enter(self) except -1
     cdef int leave(self) except -1

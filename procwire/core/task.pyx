@@ -5,13 +5,14 @@
 # this task is the loop's current one.
 #
 #   * The coroutine returns: the task has not been used and serves the next one.
-#   * The coroutine suspends: the task becomes the coroutine's own.  Its next step, left to the
-#     loop, waits for what the coroutine is waiting for, and all goes on as usual.
+#   * The coroutine suspends: the task becomes the coroutine's own.  Its own first step, taken
+#     at once, finds what the coroutine is waiting for, and all goes on as usual.
 #   * The coroutine returns, but somebody has kept, named, cancelled or otherwise touched the
 #     task: it is finished as any task, and a new spare is made.  Nobody can tell that a task
 #     has been shared.
 #
-# A spare that the loop has stepped waits for a future that only this file knows.
+# A task gives its first step to the loop when it is made.  That of a spare is caught on its way
+# there: it is taken when it is known what for.
 #
 # Each coroutine has context variables of its own, entered around each of its steps.
 
@@ -20,7 +21,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 
 import asyncio
 # The C classes themselves: some libraries put Python ones in their place.
-from _asyncio import Future, Task
+from _asyncio import Task
 from asyncio.tasks import _enter_task, _leave_task, _register_task, _unregister_task
 
 cdef extern from "Python.h":
@@ -51,6 +52,8 @@ cdef extern from "Python.h":
     PyTypeObject PyGetSetDescr_Type
     PyTypeObject PyMethodDescr_Type
 
+# What a coroutine's step returned that was the last one.
+cdef object ENDED = object()
 cdef object CancelledError = asyncio.CancelledError
 cdef str TASK_NAME = "procwire-handler"
 
@@ -73,7 +76,6 @@ cdef PyMethodDef *method_of(type cls, str name) except NULL:
 cdef PyGetSetDef *task_callbacks = attribute_of(Task, "_callbacks")
 cdef PyGetSetDef *task_must_cancel = attribute_of(Task, "_must_cancel")
 cdef PyMethodDef *task_get_name = method_of(Task, "get_name")
-cdef PyMethodDef *future_cancelled = method_of(Future, "cancelled")
 
 
 cdef inline PyObject *weak_references_of(object obj) noexcept:
@@ -95,13 +97,20 @@ cdef class TaskBody:
         return self
 
     def __next__(self):
-        return self.advance(None)
+        result = self.advance(None)
+        if result is ENDED:
+            # Standing here, it costs no exception.
+            raise StopIteration
+        return result
 
     def send(self, value):
-        return self.advance(None)
+        return self.__next__()
 
     def throw(self, error, value=None, traceback=None):
-        return self.advance(error)
+        result = self.advance(error)
+        if result is ENDED:
+            raise StopIteration
+        return result
 
     def close(self):
         if self.coroutine is not None:
@@ -125,7 +134,7 @@ cdef class TaskBody:
         return getattr(self.coroutine, "__qualname__", TASK_NAME)
 
     cdef object advance(self, object error):
-        """One step of the coroutine; what it waits for, or StopIteration."""
+        """One step of the coroutine; what it waits for, or ENDED."""
         cdef PyObject *yielded = NULL
         cdef Owner owner
         cdef object waiter
@@ -134,16 +143,14 @@ cdef class TaskBody:
             waiter = self.waiter
             self.waiter = None
             self.has_waiter = False
-            # A task cancelled between the two first steps: as asyncio does it, what is waited
+            # A task cancelled in its coroutine's first step: as asyncio does it, what is waited
             # for is cancelled, and the coroutine hears of it when that has happened.
             if error is None or (waiter is not None and waiter.cancel()):
                 return waiter
         if self.coroutine is None:
             if error is not None:
                 raise error
-            if self.retired:
-                raise StopIteration
-            return self.park()
+            return ENDED
         failure = result = None
         procwire_set_running(self.owner.request.key)
         PyContext_Enter(self.variables)
@@ -174,27 +181,33 @@ cdef class TaskBody:
             owner.failed(failure)
             if isinstance(failure, CancelledError):
                 raise failure
-        raise StopIteration
+        return ENDED
 
-    cdef object park(self):
-        """A spare's turn has come, and there is nothing to do yet."""
-        # Whoever waits for all tasks to end must not wait for one that has no work.
+    cdef int begin(self, object loop) except -1:
+        """Let the task take its first step."""
+        step = self.step
+        if not self.listed:
+            self.list_task()
+        cancelled = self.cancelled()
+        self.step = self.task = None
+        if cancelled and self.coroutine is not None:
+            # The coroutine hears of it in the next turn, as it would after any other await.
+            loop.call_soon(step, context=self.callback_variables)
+        else:
+            step()
+        return 0
+
+    cdef int list_task(self) except -1:
+        _register_task(self.task)
+        self.task._log_destroy_pending = True
+        self.listed = True
+        return 0
+
+    cdef int unlist_task(self) except -1:
+        """Whoever waits for all tasks to end must not wait for one that has no work."""
         _unregister_task(self.task)
         self.task._log_destroy_pending = False
-        self.parking = Future(loop=self.task.get_loop())
-        self.parking._asyncio_future_blocking = True
-        return self.parking
-
-    cdef int wake(self) except -1:
-        """Let the loop step the task, which has got something to do, or has been retired."""
-        parking = self.parking
-        task = self.task
-        self.parking = self.task = None
-        if parking is not None:
-            _register_task(task)
-            task._log_destroy_pending = True
-            if not parking.done():
-                parking.set_result(None)
+        self.listed = False
         return 0
 
     cdef bint untouched(self) except -1:
@@ -206,8 +219,6 @@ cdef class TaskBody:
                 and not self.cancelled())
 
     cdef bint cancelled(self) except -1:
-        if self.parking is not None:
-            return future_cancelled.ml_meth(self.parking, NULL) is True
         return task_must_cancel.get(self.task, task_must_cancel.closure) is True
 
 
@@ -258,19 +269,49 @@ cdef class Stage:
             self.retire()
             body = None
         if body is None:
-            body = self.spare = TaskBody()
-            body.task = Task(body, loop=self.loop, name=TASK_NAME)
+            body = self.spare = self.new_spare()
         _enter_task(self.loop, body.task)
         self.entered = True
         body.references = Py_REFCNT(body.task)
         body.weak_references = weak_references_of(body.task)
         return 0
 
+    cdef TaskBody new_spare(self):
+        """A task whose first step is not taken by the loop."""
+        cdef TaskBody body = TaskBody()
+        loop = self.loop
+        call_soon = self.call_soon = loop.call_soon
+        self.made = body
+        body.callback_variables = PyContext_Copy(self.variables)
+        loop.call_soon = self.catch_step
+        try:
+            body.task = Task(body, loop=loop, name=TASK_NAME, context=body.callback_variables)
+        finally:
+            del loop.call_soon
+            if loop.call_soon != call_soon:
+                # It was an attribute of its own before.
+                loop.call_soon = call_soon
+            self.made = self.call_soon = None
+        body.listed = True
+        return body
+
+    def catch_step(self, callback, *args, context=None):
+        """The loop's call_soon() while a spare is made."""
+        if context is self.made.callback_variables:
+            self.made.step = callback
+            return None
+        # Of somebody whom the garbage collector has called in between.
+        return self.call_soon(callback, *args, context=context)
+
     cdef int leave(self) except -1:
         """The spare task is not the current one any more: code of others may run."""
-        if self.entered and not self.spare.untouched():
-            return self.retire()
-        return self.step_out()
+        if self.entered:
+            if not self.spare.untouched():
+                return self.retire()
+            self.step_out()
+            if self.spare.listed:
+                self.spare.unlist_task()
+        return 0
 
     cdef int step_out(self) except -1:
         if self.entered:
@@ -290,7 +331,7 @@ cdef class Stage:
         body.waiter = self.result
         body.has_waiter = True
         self.result = self.suspended_variables = None
-        body.wake()
+        body.begin(self.loop)
         return task
 
     cdef object run(self, object coroutine, Owner owner):
@@ -307,6 +348,5 @@ cdef class Stage:
         self.step_out()
         self.spare = None
         if body is not None:
-            body.retired = True
-            body.wake()
+            body.begin(self.loop)
         return 0

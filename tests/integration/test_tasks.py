@@ -73,6 +73,26 @@ def test_nobody_finds_anothers_traces(parent: Parent, how: str) -> None:
     assert "procwire-handler" not in parent.call("pending")
 
 
+def test_a_handler_goes_on_in_the_next_turn(parent: Parent) -> None:
+    # In one batch: the first handler's task may have been there before, the others' are new.
+    for data, expected in ("", ["next turn"]), ("cancelled", ["next turn", "cancelled"]):
+        payload = bytes([0xA0 | len(data)]) + data.encode()
+        parent.send(b"".join(parent.frame("turns", number, payload) for number in range(1, 6)))
+        for number in range(1, 6):
+            assert parent.receive_value() == (RESULT, number, expected)
+
+
+@pytest.mark.parametrize("method", ["others_call_soon", "own_call_soon"])
+def test_making_tasks_does_not_disturb_the_loop(parent: Parent, method: str) -> None:
+    frames = parent.frame(method, 1, b"\xc0")
+    frames += b"".join(parent.frame("task_facts", n, b"\xa4wait") for n in range(2, 60))
+    parent.send(frames)
+    answers = {number: value for _, number, value in (parent.receive_value() for _ in range(59))}
+    assert answers.pop(1) is True
+    assert all(facts == [True, False, 0] for facts in answers.values())
+    assert parent.call("task_facts", "wait") == [True, False, 0]
+
+
 def test_many_waiting_handlers(parent: Parent) -> None:
     parent.send(b"".join(parent.frame("task_facts", n, b"\xa4wait") for n in range(1, 1001)))
     got = {parent.receive_value()[1] for _ in range(1000)}

@@ -171,6 +171,75 @@ async def cancel_self(data: Any) -> str:
     return "no"
 
 
+@client.handle
+async def turns(data: Any) -> list[str]:
+    """What else runs on the loop before a handler goes on after its first wait."""
+    loop = asyncio.get_running_loop()
+    ran: list[str] = []
+
+    def first() -> None:
+        ran.append("next turn")
+        loop.call_soon(ran.append, "turn after that")
+
+    task = asyncio.current_task()
+    assert task is not None
+    loop.call_soon(first)
+    if data == "cancelled":
+        task.cancel()
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        task.uncancel()
+        ran.append("cancelled")
+    return ran
+
+
+@client.handle
+async def others_call_soon(data: Any) -> bool:
+    """While tasks are made, others use the loop as well: here, whenever the collector runs."""
+    loop = asyncio.get_running_loop()
+    called: list[str] = []
+    collections = 0
+
+    def collected(phase: str, info: dict[str, int]) -> None:
+        nonlocal collections
+        if phase == "start":
+            collections += 1
+            loop.call_soon(called.append, "")
+
+    before = gc.get_threshold()
+    gc.callbacks.append(collected)
+    gc.set_threshold(1)
+    try:
+        # The other requests of the same batch each get a task meanwhile.
+        await asyncio.sleep(0)
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(collected)
+    await asyncio.sleep(0)
+    return len(called) == collections > 0
+
+
+@client.handle
+async def own_call_soon(data: Any) -> bool:
+    """A loop may have got another call_soon(); it keeps it, and tasks are scheduled by it."""
+    loop = asyncio.get_running_loop()
+    original = loop.call_soon
+    scheduled: list[Any] = []
+
+    def call_soon(callback: Any, *args: Any, **options: Any) -> Any:
+        scheduled.append(callback)
+        return original(callback, *args, **options)
+
+    loop.call_soon = call_soon  # type: ignore[method-assign]
+    try:
+        # The other requests of the same batch each get a task meanwhile.
+        await asyncio.sleep(0)
+        return loop.call_soon is call_soon and len(scheduled) > 1
+    finally:
+        del loop.call_soon  # type: ignore[method-assign]
+
+
 # ---- abort ---------------------------------------------------------------------------------------
 
 
