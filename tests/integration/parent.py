@@ -15,7 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -241,6 +242,30 @@ class Parent:
         except (EOFError, ConnectionResetError):
             return True
         return False
+
+
+class Workers:
+    """Workers that go from test to test: to start one takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self._idle: dict[tuple[str, ...], Parent] = {}
+
+    def close(self) -> None:
+        for parent in self._idle.values():
+            parent.close()
+
+    @contextmanager
+    def borrow(self, *arguments: str) -> Iterator[Parent]:
+        """A worker with a method `take_log`; whoever fails keeps it."""
+        parent = self._idle.pop(arguments, None) or Parent(*arguments)
+        try:
+            yield parent
+            # What a test has not received is not to be found by the next one.
+            parent.call("take_log", None, 0xFFFFFFFF)
+        except BaseException:
+            parent.close()
+            raise
+        self._idle[arguments] = parent
 
 
 def wait_until(condition: Any, what: str) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from .parent import ACK, CHUNK, ERROR, STREAM_END, STREAM_ERROR, Parent, wait_until
+from .parent import ACK, CHUNK, ERROR, STREAM_END, STREAM_ERROR, Parent, Workers, wait_until
 
 
 @pytest.fixture
-def parent(loop_name: str) -> Iterator[Parent]:
-    with Parent("wrapped.py", loop_name, "middleware") as parent:
+def parent(workers: Workers, loop_name: str) -> Iterator[Parent]:
+    with workers.borrow("wrapped.py", loop_name, "middleware") as parent:
         yield parent
 
 
@@ -98,18 +98,19 @@ def test_it_is_cancelled_with_the_handler(parent: Parent) -> None:
     assert logged(parent)[-2:] == ["outer CancelledError", "outer ends"]
 
 
-def test_it_waits_for_a_thread_that_is_aborted(parent: Parent) -> None:
+def test_it_waits_for_a_thread_that_is_aborted(loop_name: str) -> None:
     """As without it: a thread that goes on is under way."""
-    parent.request("stubborn_thread", 1)
-    logged(parent, "held")
-    parent.abort(1)
-    assert parent.call("stats", None, 3)["running"] == 1
-    assert parent.call("take_log", None, 4) == []
-    parent.send_frame("note", 0, b"\xa6thread")
-    assert logged(parent)[-2:] == ["note thread", "outer ends"]
-    parent.call("open_gate", "", 5)
-    wait_until(lambda: parent.call("stats", None, 6)["running"] == 0, "the thread has ended")
-    assert "outer CancelledError" in logged(parent)
+    with Parent("wrapped.py", loop_name, "middleware") as parent:
+        parent.request("stubborn_thread", 1)
+        logged(parent, "held")
+        parent.abort(1)
+        assert parent.call("stats", None, 3)["running"] == 1
+        assert parent.call("take_log", None, 4) == []
+        parent.send_frame("note", 0, b"\xa6thread")
+        assert logged(parent)[-2:] == ["note thread", "outer ends"]
+        parent.call("open_gate", "", 5)
+        wait_until(lambda: parent.call("stats", None, 6)["running"] == 0, "the thread has ended")
+        assert "outer CancelledError" in logged(parent)
 
 
 def test_a_bad_payload_does_not_reach_it(parent: Parent) -> None:

@@ -18,31 +18,14 @@ from .parent import (
     STREAM_END,
     STREAM_ERROR,
     Parent,
+    Workers,
 )
-
-Workers = dict[str, Parent]
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    """One worker on each loop serves all tests of this file that succeed."""
-    workers: Workers = {}
-    yield workers
-    for parent in workers.values():
-        parent.close()
 
 
 @pytest.fixture
 def parent(workers: Workers, loop_name: str) -> Iterator[Parent]:
-    parent = workers.pop(loop_name, None) or Parent("handlers.py", loop_name)
-    try:
+    with workers.borrow("handlers.py", loop_name) as parent:
         yield parent
-        # What a test has not received is not to be found by the next one.
-        parent.call("take_log", None, 0xFFFFFFFF)
-    except BaseException:
-        parent.close()
-        raise
-    workers[loop_name] = parent
 
 
 def test_the_schema(parent: Parent) -> None:
