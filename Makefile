@@ -97,7 +97,9 @@ benchmarks/node/node_modules/.package-lock.json: benchmarks/node/package-lock.js
 bench-instructions: build/venv-$(OLDEST)/ready
 	build/venv-$(OLDEST)/bin/python benchmarks/instructions.py $(INSTRUCTIONS_ARGS)
 
-# The newest commit; BENCH_ARGS="NAME..OTHER" for a range of them.
+# The newest commit; BENCH_ARGS="NAME..OTHER" for a range of them.  asv looks on the path for its
+# own version of Python, where pyenv may have a shim that runs another one.
+bench-asv: export PATH := $(CURDIR)/build/venv-asv/bin:$(PATH)
 bench-asv: build/venv-asv/ready
 	build/venv-asv/bin/asv --config benchmarks/asv.conf.json machine --yes
 	build/venv-asv/bin/asv --config benchmarks/asv.conf.json run --show-stderr $(or $(BENCH_ARGS),--quick HEAD^!)
