@@ -320,6 +320,15 @@ def test_a_shutdown_hook_that_does_not_end(start: Start, what: str) -> None:
         assert "did not end in time" in parent.stderr_at_end()
 
 
+def test_hooks_run_after_a_generators_clean_up_in_its_thread(start: Start) -> None:
+    with start("order", connect=True) as parent:
+        parent.request("drip", 1)
+        parent.receive()
+        assert shut_down(parent) == 0
+        assert start.marks[-4:] == ["released", "close 2", "close 1", "left"]
+        assert "did not end in time" not in parent.stderr_at_end()
+
+
 def test_hooks_run_after_handlers_that_do_not_end(start: Start) -> None:
     with start("order", connect=True) as parent:
         parent.request("immortal", 1)

@@ -258,6 +258,16 @@ async def hold(data: Any) -> None:
         mark("released")
 
 
+@client.handle("drip")
+def drip(data: Any) -> Iterator[int]:
+    try:
+        while True:
+            yield 1
+    finally:
+        time.sleep(0.05)
+        mark("released")
+
+
 @client.handle("immortal")
 async def immortal(data: Any) -> None:
     mark("held")
