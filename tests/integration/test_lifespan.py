@@ -329,12 +329,13 @@ def test_hooks_run_after_a_generators_clean_up_in_its_thread(start: Start) -> No
         assert "did not end in time" not in parent.stderr_at_end()
 
 
-def test_hooks_run_after_handlers_that_do_not_end(start: Start) -> None:
+@pytest.mark.parametrize("method", ["immortal", "stuck"])
+def test_hooks_run_after_handlers_that_do_not_end(start: Start, method: str) -> None:
+    """Also when no thread is left for handlers."""
     with start("order", connect=True) as parent:
-        parent.request("immortal", 1)
+        parent.request(method, 1)
         start.wait_mark("held")
         began = time.monotonic()
-        parent.control_message("$shutdown")
-        parent.wait()
+        assert shut_down(parent) == 0
         assert time.monotonic() - began < 5
         assert start.marks[-3:] == ["close 2", "close 1", "left"]

@@ -31,9 +31,9 @@ def mark(text: str) -> None:
 
 
 async def gate() -> None:
-    # Nothing else tells a process that a file has come.
+    # Nothing else tells a process that a file has come. So rarely that it seems to stand still.
     while not await asyncio.to_thread(GATE.exists):
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
 
 
 def add(text: str) -> None:
@@ -75,7 +75,9 @@ async def _fail() -> None:
     raise ValueError("in a child task")
 
 
-client = Client(lifespan=lifespan, announce="early" if WHAT.startswith("early") else "ready")
+client = Client(
+    lifespan=lifespan, announce="early" if WHAT.startswith("early") else "ready", max_threads=1
+)
 
 
 def startup(*occasions: str) -> Callable[[Any], Any]:
@@ -266,6 +268,12 @@ def drip(data: Any) -> Iterator[int]:
     finally:
         time.sleep(0.05)
         mark("released")
+
+
+@client.handle("stuck")
+def stuck(data: Any) -> None:
+    mark("held")
+    time.sleep(3600)
 
 
 @client.handle("immortal")
