@@ -151,6 +151,7 @@ FAILURES = {
     "enter fails with a cause": "RuntimeError: no model; caused by OSError: disk full",
     "enter fails with a group": "ExceptionGroup: unhandled errors in a TaskGroup "
     "(1 sub-exception); in it ValueError: in a child task",
+    "a model yielded": "TypeError: the lifespan yields a mapping or nothing, got str",
     "hook fails": "RuntimeError: no licence",
     "hook fails and is swallowed": "RuntimeError: no licence",
     "hook exits": "SystemExit: no licence",

@@ -22,6 +22,7 @@ from procwire import Client
 
 LOOP, WHAT, FOLDER = sys.argv[1:4]
 GATE = Path(FOLDER, "gate")
+LOADED: dict[str, Any] = {"nothing yielded": None, "a model yielded": "model"}
 variable: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("variable", default=())
 
 
@@ -58,7 +59,7 @@ async def lifespan(client: Client) -> AsyncIterator[dict[str, Any] | None]:
     if WHAT in ("enter waits", "early"):
         await gate()
     try:
-        yield {"model": "loaded"} if WHAT != "nothing yielded" else None
+        yield LOADED.get(WHAT, {"model": "loaded"})
     except BaseException as error:
         mark(f"thrown {type(error).__name__}")
         if WHAT == "hook fails and is swallowed":
