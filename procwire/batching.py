@@ -49,17 +49,22 @@ class Batch:
             raise ValueError(f"max_running is 1 at least, got {self.max_running}")
 
 
-def check_batch(shape: HandlerShape) -> None:
-    """Whether a handler can take batches.
+def check_batch(shape: HandlerShape, batch: Batch, max_concurrency: int | None) -> None:
+    """Whether a handler can take such batches.
 
     Raises:
         TypeError: it has a context, which belongs to one request.
-        ValueError: it streams.
+        ValueError: it streams, or no batch would ever be full.
     """
     if shape.response == "stream":
         raise ValueError("a batch has one answer for each request, it cannot stream")
     if shape.takes_context:
         raise TypeError("a batch handler has no context: it takes the list of payloads alone")
+    if max_concurrency is not None and max_concurrency < batch.max_size:
+        raise ValueError(
+            f"with a max_concurrency of {max_concurrency} requests no batch has "
+            f"{batch.max_size}; Batch(max_running=...) is the limit of calls"
+        )
 
 
 class _Item:

@@ -234,9 +234,9 @@ class Client(Registrations):
     def on_startup(self, hook: AnyHook) -> AnyHook:
         """Have a function without parameters run before the first request; a decorator.
 
-        An ``async def`` runs on the event loop, a ``def`` in a thread. Hooks run one after the
-        other, as registered, when the ``lifespan`` has been entered. Context variables that they
-        set are seen by every handler.
+        An ``async def`` runs on the event loop, a ``def`` in a thread that no handler uses. Hooks
+        run one after the other, as registered, when the ``lifespan`` has been entered. Context
+        variables that they set are seen by every handler.
 
         Raises:
             AlreadyStartedError: the client has been started.
@@ -418,7 +418,7 @@ class Client(Registrations):
             if self._stall_report is not None:
                 control.report_stalls(self._stall_report)
             await control.open(self._stop)
-            await self._start_up(variables, runners.threads)
+            await self._start_up(variables, runners.hooks)
             if self._closing is None:
                 self._listener = listen(loop, make_connection, strangers.drop_oldest)
         except BaseException:

@@ -32,6 +32,7 @@ class Runners:
 
     Attributes:
         threads: That of methods that have chosen none.
+        hooks: A thread for start-up and shutdown: handlers may have got stuck in all others.
     """
 
     def __init__(
@@ -45,14 +46,15 @@ class Runners:
         self._variables = variables
         self._max_processes = max_processes
         self.threads = Threads(loop, variables, max_threads)
+        self.hooks = Threads(loop, variables, 1)
         # Those in thread pools of the user's, by pool.
         self._foreign: dict[object, Threads] = {}
         self._processes: Processes | None = None
 
     @property
     def running(self) -> int:
-        """How many handlers have been handed to a thread and have not ended."""
-        pools = [self.threads, *self._foreign.values()]
+        """How many handlers and hooks have been handed to a thread and have not ended."""
+        pools = [self.threads, self.hooks, *self._foreign.values()]
         if self._processes is not None:
             pools.append(self._processes.threads)
         return sum(pool.running for pool in pools)
@@ -68,6 +70,7 @@ class Runners:
     def close(self) -> None:
         """Take no more work; handlers that have not begun never will, processes end."""
         self.threads.close()
+        self.hooks.close()
         if self._processes is not None:
             self._processes.close()
 

@@ -136,6 +136,9 @@ class Lifespan:
         if self._manager is not None:
             loaded = await stack.enter_async_context(self._manager(client))
             if loaded is not None:
+                if not isinstance(loaded, Mapping):
+                    kind = type(loaded).__qualname__
+                    raise TypeError(f"the lifespan yields a mapping or nothing, got {kind}")
                 vars(client.state).update(loaded)
         for hook in self._startup:
             self._check_wanted()

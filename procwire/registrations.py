@@ -262,7 +262,7 @@ class Registrations:
         shape = inspect_handler(function, response, sync_to_thread)
         check_executor(executor, function, shape)
         if batch is not None:
-            check_batch(shape)
+            check_batch(shape, batch, max_concurrency)
         both = self._default_codec if codec is None else resolve(codec)
         requests = both if request_codec is None else resolve(request_codec)
         responses = both if response_codec is None else resolve(response_codec)

@@ -283,9 +283,8 @@ class Threads:
                 if os.getpid() != self._pid:
                     forks.end_child()
 
-        future = asyncio.wrap_future(
-            self._executor.submit(contextvars.copy_context().run, job), loop=self._loop
-        )
+        handed = self._executor.submit(contextvars.copy_context().run, job)
+        future = asyncio.wrap_future(handed, loop=self._loop)
         self._running += 1
 
         def job_ended(ended: asyncio.Future[None]) -> None:
@@ -310,6 +309,9 @@ class Threads:
         finally:
             closed.set()
             room.release()
+            # Its clean-up is part of the handler, and nobody can stop a thread.
+            if not handed.cancel():
+                await asyncio.wait([future])
 
 
 def _outcome_of(

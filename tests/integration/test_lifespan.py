@@ -151,6 +151,7 @@ FAILURES = {
     "enter fails with a cause": "RuntimeError: no model; caused by OSError: disk full",
     "enter fails with a group": "ExceptionGroup: unhandled errors in a TaskGroup "
     "(1 sub-exception); in it ValueError: in a child task",
+    "a model yielded": "TypeError: the lifespan yields a mapping or nothing, got str",
     "hook fails": "RuntimeError: no licence",
     "hook fails and is swallowed": "RuntimeError: no licence",
     "hook exits": "SystemExit: no licence",
@@ -320,12 +321,22 @@ def test_a_shutdown_hook_that_does_not_end(start: Start, what: str) -> None:
         assert "did not end in time" in parent.stderr_at_end()
 
 
-def test_hooks_run_after_handlers_that_do_not_end(start: Start) -> None:
+def test_hooks_run_after_a_generators_clean_up_in_its_thread(start: Start) -> None:
     with start("order", connect=True) as parent:
-        parent.request("immortal", 1)
+        parent.request("drip", 1)
+        parent.receive()
+        assert shut_down(parent) == 0
+        assert start.marks[-4:] == ["released", "close 2", "close 1", "left"]
+        assert "did not end in time" not in parent.stderr_at_end()
+
+
+@pytest.mark.parametrize("method", ["immortal", "stuck"])
+def test_hooks_run_after_handlers_that_do_not_end(start: Start, method: str) -> None:
+    """Also when no thread is left for handlers."""
+    with start("order", connect=True) as parent:
+        parent.request(method, 1)
         start.wait_mark("held")
         began = time.monotonic()
-        parent.control_message("$shutdown")
-        parent.wait()
+        assert shut_down(parent) == 0
         assert time.monotonic() - began < 5
         assert start.marks[-3:] == ["close 2", "close 1", "left"]

@@ -60,6 +60,20 @@ def test_aborts_take_out_those_that_wait(parent: Parent) -> None:
     assert parent.call("facts")["order"] == [1, 4, 5, 6]
 
 
+def test_an_aborted_generator_in_a_thread_counts_until_it_has_ended(parent: Parent) -> None:
+    for number in range(1, 6):
+        parent.request("drip", number)
+    for number in range(1, 6):
+        while parent.receive().request_id != number:
+            pass
+        parent.abort(number)
+    # Behind the chunks that were on their way.
+    parent.request("echo", 100)
+    while parent.receive().request_id != 100:
+        pass
+    assert parent.call("facts")["most"] == {"drip": 1}
+
+
 def test_what_aborted_requests_held_is_free_at_once(parent: Parent) -> None:
     """Else they would fill what may wait while the one before them takes its time."""
     parent.send_frame("single", 1, b"x")

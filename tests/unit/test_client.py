@@ -114,6 +114,7 @@ def generator(data: Any) -> Iterator[Any]:
         (plain, {"executor": "process", "sync_to_thread": False}, TypeError, "plain functions"),
         (generator, {"batch": Batch()}, ValueError, "it cannot stream"),
         (with_context, {"batch": Batch()}, TypeError, "a batch handler has no context"),
+        (plain, {"batch": Batch(), "max_concurrency": 31}, ValueError, "no batch has 32"),
     ],
 )
 def test_handlers_that_cannot_run_there(

@@ -22,6 +22,7 @@ from procwire import Client
 
 LOOP, WHAT, FOLDER = sys.argv[1:4]
 GATE = Path(FOLDER, "gate")
+LOADED: dict[str, Any] = {"nothing yielded": None, "a model yielded": "model"}
 variable: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("variable", default=())
 
 
@@ -31,9 +32,9 @@ def mark(text: str) -> None:
 
 
 async def gate() -> None:
-    # Nothing else tells a process that a file has come.
+    # Nothing else tells a process that a file has come. So rarely that it seems to stand still.
     while not await asyncio.to_thread(GATE.exists):
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
 
 
 def add(text: str) -> None:
@@ -58,7 +59,7 @@ async def lifespan(client: Client) -> AsyncIterator[dict[str, Any] | None]:
     if WHAT in ("enter waits", "early"):
         await gate()
     try:
-        yield {"model": "loaded"} if WHAT != "nothing yielded" else None
+        yield LOADED.get(WHAT, {"model": "loaded"})
     except BaseException as error:
         mark(f"thrown {type(error).__name__}")
         if WHAT == "hook fails and is swallowed":
@@ -75,7 +76,9 @@ async def _fail() -> None:
     raise ValueError("in a child task")
 
 
-client = Client(lifespan=lifespan, announce="early" if WHAT.startswith("early") else "ready")
+client = Client(
+    lifespan=lifespan, announce="early" if WHAT.startswith("early") else "ready", max_threads=1
+)
 
 
 def startup(*occasions: str) -> Callable[[Any], Any]:
@@ -256,6 +259,22 @@ async def hold(data: Any) -> None:
     finally:
         await asyncio.sleep(0.05)
         mark("released")
+
+
+@client.handle("drip")
+def drip(data: Any) -> Iterator[int]:
+    try:
+        while True:
+            yield 1
+    finally:
+        time.sleep(0.05)
+        mark("released")
+
+
+@client.handle("stuck")
+def stuck(data: Any) -> None:
+    mark("held")
+    time.sleep(3600)
 
 
 @client.handle("immortal")

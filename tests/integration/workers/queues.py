@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from procwire import Client
@@ -72,6 +73,17 @@ def threaded(data: Any) -> Any:
     threading.Event().wait(0.001)
     end("threaded")
     return data
+
+
+@client.handle(max_concurrency=1)
+def drip(data: Any) -> Iterator[int]:
+    begin("drip")
+    try:
+        while True:
+            yield 1
+    finally:
+        threading.Event().wait(0.02)
+        end("drip")
 
 
 @client.handle
