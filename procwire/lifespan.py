@@ -134,12 +134,12 @@ class Lifespan:
 
     async def _start(self, client: Client, stack: AsyncExitStack) -> None:
         if self._manager is not None:
-            loaded = await stack.enter_async_context(self._manager(client))
-            if loaded is not None:
-                if not isinstance(loaded, Mapping):
-                    kind = type(loaded).__qualname__
-                    raise TypeError(f"the lifespan yields a mapping or nothing, got {kind}")
+            loaded: object = await stack.enter_async_context(self._manager(client))
+            if isinstance(loaded, Mapping):
                 vars(client.state).update(loaded)
+            elif loaded is not None:
+                kind = type(loaded).__qualname__
+                raise TypeError(f"the lifespan yields a mapping or nothing, got {kind}")
         for hook in self._startup:
             self._check_wanted()
             await self._call(hook)
