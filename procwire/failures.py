@@ -20,6 +20,7 @@ __all__ = [
     "describe",
     "error_value",
     "explain_start",
+    "log_about",
     "log_failure",
     "log_unsendable",
     "printable",
@@ -145,17 +146,29 @@ def _is_plain(value: object) -> bool:
 
 def log_failure(method: str, request_id: int, error: BaseException) -> None:
     """Log a handler's exception: with its traceback, unless it was meant for the caller."""
-    about = {"method": method, "request_id": request_id}
     if isinstance(error, HandlerError):
-        _log(
-            logging.INFO, "%r answered request #%d with an error: %s", method, request_id,
-            error, extra=about,
+        log_about(
+            method, request_id, logging.INFO, "%r answered request #%d with an error: %s",
+            method, request_id, error,
         )  # fmt: skip
         return
-    _log(
-        logging.ERROR, "%r failed on request #%d", method, request_id,
-        exc_info=error, extra=about,
+    log_about(
+        method, request_id, logging.ERROR, "%r failed on request #%d",
+        method, request_id, error=error,
     )  # fmt: skip
+
+
+def log_about(
+    method: str,
+    request_id: int,
+    level: int,
+    message: str,
+    *arguments: object,
+    error: BaseException | None = None,
+) -> None:
+    """Log something about a request, which the record names."""
+    about = {"method": method, "request_id": request_id}
+    _log(level, message, *arguments, exc_info=error, extra=about)
 
 
 def log_unsendable(error: BaseException) -> None:

@@ -10,10 +10,7 @@ import logging
 from inspect import isawaitable
 
 from procwire.errors import ProtocolError, ResponseAlreadySentError
-from procwire.failures import log_failure
-
-logger = logging.getLogger("procwire.requests")
-
+from procwire.failures import log_about, log_failure
 
 KINDS = {"result": KIND_RESULT, "stream": KIND_STREAM, "ack": KIND_ACK, "none": KIND_NONE}
 KIND_NAMES = {kind: name for name, kind in KINDS.items()}
@@ -163,7 +160,8 @@ cdef class Context(Owner):
             return 0
         if self.ended:
             if result is not None:
-                logger.warning(
+                log_about(
+                    self._method.name, self._request_id, logging.WARNING,
                     "%r returned a value for request #%d, which it had answered before: "
                     "the value is discarded", self._method.name, self._request_id)
             return 0
@@ -251,8 +249,10 @@ cdef class Context(Owner):
     def call_back(self, callback):
         try:
             callback()
-        except BaseException:
-            logger.exception("an abort callback of %r raised", self._method.name)
+        except BaseException as error:
+            log_about(
+                self._method.name, self._request_id, logging.ERROR,
+                "an abort callback of %r raised", self._method.name, error=error)
 
     async def wait_aborted(self):
         if self.aborted:

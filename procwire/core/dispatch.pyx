@@ -17,7 +17,7 @@ import logging
 from collections import OrderedDict
 
 from procwire.errors import CodecError, NotConnectedError, ProtocolError
-from procwire.failures import describe, log_failure, log_unsendable, reductions
+from procwire.failures import describe, log_about, log_failure, log_unsendable, reductions
 
 connection_logger = logging.getLogger("procwire.connection")
 
@@ -470,7 +470,8 @@ cdef class WorkerConnection(Connection):
 
     cdef int answer_expired(self, Method method, uint32_t request_id) except -1:
         """The end of a request whose time limit has passed, for a parent that still waits."""
-        logger.warning("%s (request #%d)", method.expired, request_id)
+        log_about(method.name, request_id, logging.WARNING, "%s (request #%d)",
+                  method.expired, request_id)
         cdef int flags = ERROR_FLAGS
         if method.kind == KIND_STREAM:
             flags |= PROCWIRE_FLAG_STREAM

@@ -2,6 +2,9 @@
 # room for it.  The source is closed whatever happens.
 
 import asyncio
+import logging
+
+from procwire.failures import log_about
 
 # After so many chunks a source that never waits lets others have the loop.
 cdef int CHUNKS_PER_TURN = 64
@@ -26,8 +29,10 @@ async def stream_async(Context context, source):
         # What went wrong first is what the caller is told.
         try:
             await source.aclose()
-        except Exception:
-            logger.exception("%r failed while it was being closed", context.method)
+        except Exception as error:
+            log_about(
+                context.method, context.request_id, logging.ERROR,
+                "%r failed while it was being closed", context.method, error=error)
         raise
     await source.aclose()
 
@@ -48,7 +53,9 @@ async def stream_sync(Context context, source):
     except BaseException:
         try:
             source.close()
-        except Exception:
-            logger.exception("%r failed while it was being closed", context.method)
+        except Exception as error:
+            log_about(
+                context.method, context.request_id, logging.ERROR,
+                "%r failed while it was being closed", context.method, error=error)
         raise
     source.close()

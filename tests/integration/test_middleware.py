@@ -126,9 +126,13 @@ def test_what_a_request_is_called(loop_name: str) -> None:
         assert parent.call("who_inline", None, 9) == ["who_inline", 9]
         parent.request("fail", 10, "oops")
         assert parent.receive_value()[0] == ERROR
+        parent.request("slow", 11)
+        assert parent.receive_value()[0] == ERROR
         parent.control_message("$shutdown")
         assert parent.wait() == 0
         log = parent.stderr_at_end()
+        # Nobody's task has logged that.
+        assert "[procwire.requests slow 11] 'slow' has not answered within 0.05 s" in log
         assert log.count("[app who 7] at work") == 3
         assert "[procwire.requests fail 10] 'fail' failed on request #10\nTraceback" in log
 

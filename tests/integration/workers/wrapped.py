@@ -275,4 +275,9 @@ def who_inline(data: Any) -> Any:
     return [current_method.get(), current_request_id.get()]
 
 
+@client.handle(timeout=0.05)
+async def slow(data: Any) -> None:
+    await asyncio.sleep(3600)
+
+
 client.run(loop=LOOP)  # type: ignore[arg-type]
