@@ -243,14 +243,17 @@ static void *say_last_words(void *argument) {
 }
 
 static void end_process(void) {
-    struct timespec patience = {0, STDERR_PATIENCE};
+    struct timespec step = {0, STDERR_PATIENCE / 40};
     size_t size = strlen(last_words);
     remove_socket();
     procwire_requests_describe(last_words + size, sizeof last_words - size - 1);
     strcat(last_words, "\n");
     /* In a thread of its own: standard error may be a pipe that others fill at the same time. */
-    if (start_thread(say_last_words, NULL) == 0)
-        nanosleep(&patience, NULL);
+    if (start_thread(say_last_words, NULL) == 0) {
+        /* In steps: on a machine that stands still meanwhile, that thread has its turns as well. */
+        for (int i = 0; i < 40; i++)
+            nanosleep(&step, NULL);
+    }
     _exit(0);
 }
 
