@@ -15,7 +15,7 @@ from procwire.errors import (
     UnknownEventError,
     UnknownMethodError,
 )
-from procwire.parent import ModuleManager, SpawnPolicy
+from procwire.parent import Module, ModuleManager, SpawnPolicy
 
 from .driving import calls, events, run
 
@@ -153,21 +153,57 @@ def test_a_consumer_that_is_behind_stops_the_worker(loop_name: str) -> None:
         async with ModuleManager(module):
             stream = module.stream("count", 2_000_000)
             assert await anext(stream) == 0
-            connection = module._connection
-            assert connection is not None
-            received = -1
-            # Held, and so for good: nothing comes in while turns of the loop go by.
-            while connection.traffic()[0] != received:
-                received = connection.traffic()[0]
-                await asyncio.sleep(0.05)
+            received = await settled(module)
             assert received < 2_000_000
-            held = connection.traffic()[2]
-            assert held > 0
             assert await anext(stream) == 1
             # An answer that is owed lets what is before it in.
             assert await module.send("echo", "x") == "x"
             await stream.aclose()
             assert await module.send("echo", "y") == "y"
+
+    run(loop_name, main)
+
+
+async def settled(module: Module) -> int:
+    """How many bytes have come, once no more come in."""
+    connection = module._connection
+    assert connection is not None
+    received = -1
+    while connection.traffic()[0] != received:
+        received = connection.traffic()[0]
+        await asyncio.sleep(0.05)
+    return received
+
+
+def test_large_chunks_stop_the_worker_earlier(loop_name: str) -> None:
+    async def main() -> None:
+        module = calls("python").method("fill", response="stream", response_codec="raw")
+        async with ModuleManager(module):
+            stream = module.stream("fill", {"count": 100, "size": 1024 * 1024})
+            await anext(stream)
+            # Of 100 MiB: five chunks at most, and what arrives in one read.
+            assert await settled(module) < 8 * 1024 * 1024
+            await stream.aclose()
+            assert await module.send("echo", 1) == 1
+
+    run(loop_name, main)
+
+
+def test_what_is_kept_while_an_answer_is_owed_is_bounded(loop_name: str) -> None:
+    async def main() -> None:
+        module = calls("python").method("fill", response="stream", response_codec="raw")
+        progress = events(module, "progress")
+        async with ModuleManager(module):
+            hanging = asyncio.create_task(module.send("hang", 1))
+            await progress.get()
+            stream = module.stream("fill", {"count": 200, "size": 1024 * 1024})
+            await anext(stream)
+            received = await settled(module)
+            assert 64 * 1024 * 1024 <= received < 70 * 1024 * 1024
+            # The consumer makes room, and all comes.
+            assert len([chunk async for chunk in stream]) == 199
+            hanging.cancel()
+            await asyncio.wait([hanging])
 
     run(loop_name, main)
 

@@ -212,31 +212,63 @@ def test_a_start_that_nobody_waits_for(loop_name: str) -> None:
 
 
 def test_a_worker_that_does_not_end_is_killed(
-    loop_name: str, monkeypatch: pytest.MonkeyPatch
+    loop_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("procwire.parent.supervisor.SHUTDOWN_PATIENCE", 0.2)
 
     async def main() -> None:
-        # Not of this library, and deaf.
-        script = (
-            "import json, socket, sys, time\n"
-            "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n"
-            "schema = {'methods': {'echo': {'id': 1, 'response': 'result'}}, 'events': {}}\n"
-            "print('not JSON', flush=True)\n"
-            "print(json.dumps({'jsonrpc': '2.0', 'method': '$init', 'params':\n"
-            "    {'pipe': sys.argv[1], 'schema': schema, 'version': '1.0.0'}}), flush=True)\n"
-            "time.sleep(3600)\n"
+        module = foreign(str(tmp_path / "s"), "ANNOUNCE\ntime.sleep(3600)")
+        async with ModuleManager(module):
+            call = asyncio.create_task(module.send("echo"))
+            await asyncio.sleep(0)
+        with pytest.raises(NotConnectedError):
+            await call
+
+    run(loop_name, main)
+
+
+def foreign(path: str, then: str) -> Module:
+    """A worker that is not of this library, and knows no more than it must."""
+    script = (
+        "import json, os, socket, sys, time\n"
+        "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n"
+        "schema = {'methods': {'echo': {'id': 1, 'response': 'result'}}, 'events': {}}\n"
+        f"{then}\n"
+    )
+    announce = (
+        "print('not JSON', flush=True)\n"
+        "print(json.dumps({'jsonrpc': '2.0', 'method': '$init', 'params':\n"
+        "    {'pipe': sys.argv[1], 'schema': schema, 'version': '1.0.0'}}), flush=True)\n"
+    )
+    script = script.replace("ANNOUNCE", announce)
+    module = Module("foreign").executable(sys.executable, ["-c", script, path]).method("echo")
+    return module.spawn_policy(SpawnPolicy(max_retries=0))
+
+
+def test_a_socket_that_is_not_there(loop_name: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        path = str(tmp_path / "s")
+        module = foreign(path, "os.unlink(sys.argv[1])\nANNOUNCE\ntime.sleep(3600)")
+        with pytest.raises(SpawnError, match="socket cannot be connected to"):
+            await ModuleManager(module).spawn()
+
+    run(loop_name, main)
+
+
+def test_a_worker_that_closes_its_connection(loop_name: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        path = str(tmp_path / "s")
+        module = foreign(
+            path, "ANNOUNCE\nc, _ = s.accept(); c.recv(1); c.close()\ntime.sleep(3600)"
         )
-        path = f"/tmp/procwire-deaf-{os.getpid()}.sock"
-        module = Module("deaf").executable(sys.executable, ["-c", script, path]).method("echo")
-        try:
-            async with ModuleManager(module):
-                call = asyncio.create_task(module.send("echo"))
-                await asyncio.sleep(0)
+        async with ModuleManager(module) as manager:
+            changes = record(manager)
             with pytest.raises(NotConnectedError):
-                await call
-        finally:
-            os.unlink(path)
+                await module.send("echo")
+            closed = (await until(changes, "closed")).error
+            assert isinstance(closed, WorkerLostError)
+            assert "closed its connection" in str(closed)
+            assert closed.exit_status is None
 
     run(loop_name, main)
 

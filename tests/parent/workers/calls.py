@@ -56,6 +56,12 @@ async def count_then_fail(data: Any) -> AsyncIterator[Any]:
     raise HandlerError("no more")
 
 
+@client.handle("fill", request_codec="msgpack", response_codec="raw")
+async def fill(data: Any) -> AsyncIterator[bytes]:
+    for _ in range(data["count"]):
+        yield bytes(data["size"])
+
+
 @client.handle
 async def hang(data: Any, ctx: Context) -> None:
     await client.emit("progress", {"hangs": data})
