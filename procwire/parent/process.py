@@ -50,11 +50,23 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         if token is not None:
             environment[TOKEN_VARIABLE] = token
         loop = asyncio.get_running_loop()
-        transport, protocol = await loop.subprocess_exec(
-            lambda: cls(loop), *command.words, cwd=command.cwd, env=environment, stderr=None
-        )
-        protocol._transport = transport
-        return protocol
+        worker = cls(loop)
+
+        async def start() -> None:
+            worker._transport, _ = await loop.subprocess_exec(
+                lambda: worker, *command.words, cwd=command.cwd, env=environment, stderr=None
+            )
+
+        starting = loop.create_task(start())
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # Not cancelled itself: uvloop would leave the process behind, and nobody could end it.
+            await asyncio.wait([starting])
+            if starting.exception() is None:
+                await worker.end(0)
+            raise
+        return worker
 
     # ---- asyncio.SubprocessProtocol --------------------------------------------------------
 

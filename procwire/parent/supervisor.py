@@ -157,7 +157,8 @@ class Supervisor:
         patience = module.policy.init_timeout
         try:
             async with asyncio.timeout(patience):
-                params = await self._process.announced
+                # Shielded: whether it has been announced is asked again at its end.
+                params = await asyncio.shield(self._process.announced)
         except TimeoutError:
             raise SpawnError(f"the worker was not ready within {patience:g} s") from None
         offered = parse_init(params)
@@ -237,7 +238,8 @@ class Supervisor:
             await self._module.close_connection(FLUSH_PATIENCE)
             process.say_good_bye()
         finally:
-            await process.end(SHUTDOWN_PATIENCE)
+            # One that has not said that it is ready has nothing to finish, and may not hear yet.
+            await process.end(SHUTDOWN_PATIENCE if process.announced.done() else 0)
 
 
 async def _beat(process: WorkerProcess, heartbeat: Heartbeat | None) -> None:

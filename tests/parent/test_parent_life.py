@@ -281,12 +281,15 @@ def test_what_was_sent_last_arrives(loop_name: str, tmp_path: Path) -> None:
             "client = Client()\n"
             "@client.handle('note', response='none', sync_to_thread=False)\n"
             "def note(data): pathlib.Path(sys.argv[1]).write_text(data)\n"
+            "client.handle('echo', lambda data: data)\n"
             "client.run()\n"
         )
         note = tmp_path / "note"
         module = Module("notes").executable(sys.executable, ["-c", script, str(note)])
-        module.method("note", response="none")
+        module.method("note", response="none").method("echo")
         async with ModuleManager(module):
+            # A worker that has not taken its connection over when it is asked to end never does.
+            await module.send("echo")
             await module.send("note", "good-bye")
         assert note.read_text() == "good-bye"
 
