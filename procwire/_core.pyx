@@ -3,7 +3,7 @@
 # In the order of a byte's way: what the socket gives goes through the reader, the connection and
 # the dispatch to a codec and to the handler, which runs in a task and answers through its
 # context; codec and writer take it back to the socket.  The watcher, beside all that, has the
-# control plane.
+# control plane.  The dispatch is the worker's role, calls is the parent's.
 
 include "core/environment.pyx"
 include "core/lifeline.pyx"
@@ -20,3 +20,4 @@ include "core/context.pyx"
 include "core/streams.pyx"
 include "core/waiting.pyx"
 include "core/dispatch.pyx"
+include "core/calls.pyx"

@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -27,7 +28,7 @@ from procwire._core import (
     watcher_set_liveness,
     watcher_set_names,
 )
-from procwire.authentication import take_token
+from procwire.authentication import Token, take_token
 from procwire.codecs import Codec
 from procwire.control import ControlChannel, own_process
 from procwire.emitting import emit_from_thread
@@ -376,18 +377,50 @@ class Client(Registrations):
             BaseException: what the ``lifespan`` or a start-up hook has raised, unless
                 ``announce`` is ``"early"``: then the callers are told.
         """
+        loop = asyncio.get_running_loop()
+        variables = contextvars.copy_context()
+        runners, make_connection = self._prepare(loop, variables, self._token)
+        schema = self._schema()
+        control = self._control = ControlChannel(stdio.take())
+        forks.protect(self)
+        try:
+            watcher_set_names(self._methods)
+            watcher_set_liveness(self._liveness == "process")
+            if self._stall_report is not None:
+                control.report_stalls(self._stall_report)
+            await control.open(self._stop)
+            await self._start_up(variables, runners.hooks)
+            if self._closing is None:
+                assert self._strangers is not None
+                self._listener = listen(loop, make_connection, self._strangers.drop_oldest)
+        except BaseException:
+            await self._give_start_up()
+            raise
+        if self._listener is None:
+            # The end came first: there is nothing to announce any more.
+            control.close()
+            return
+        control.send_init(self._listener.address, schema)
+        self._announced = True
+        startup.announced()
+
+    def _prepare(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        variables: contextvars.Context,
+        token: Token | None,
+    ) -> tuple[Runners, Callable[[], _Protocol]]:
+        """What any start begins with; returns where handlers run, and what a connection gets."""
         if self._started:
             raise AlreadyStartedError("a client can be started once")
         if not self._methods:
             raise ValueError("no method has been registered")
         self._check_sendable()
         self._started = True
-        loop = self._loop = asyncio.get_running_loop()
-        variables = contextvars.copy_context()
+        self._loop = loop
         self._closed = asyncio.Event()
         runners = self._runners = Runners(loop, variables, self._max_threads, self._max_processes)
         methods = self._served = self._make_methods(runners)
-        schema = self._schema()
         strangers = self._strangers = Strangers(loop)
         self._event_ids = {name: number for number, name in enumerate(self._events, 1)}
 
@@ -398,7 +431,7 @@ class Client(Registrations):
                 variables,
                 [None, *methods],
                 runners.threads,
-                token=self._token,
+                token=token,
                 max_payload_size=self._max_payload_size,
                 max_concurrency=self._max_concurrency if self._serving else 0,
                 max_in_flight_bytes=self._max_in_flight_bytes,
@@ -410,31 +443,40 @@ class Client(Registrations):
                 connection.abort()
             return connection
 
-        control = self._control = ControlChannel(stdio.take())
-        forks.protect(self)
+        return runners, make_connection
+
+    async def _give_start_up(self) -> None:
+        """Take down what a start has made that has failed."""
+        await self._lifespan.end(SHUTDOWN_GRACE)
+        if self._control is not None:
+            self._control.close()
+        if self._runners is not None:
+            self._runners.close()
+        forks.release(self)
+        assert self._closed is not None
+        self._closed.set()
+
+    async def _start_inside(self, sock: socket.socket, variables: contextvars.Context) -> None:
+        """Serve a parent in this very process, over a socket that is connected already.
+
+        For :mod:`procwire.testing`: the process is not this worker's, so there is no control
+        plane, and nobody who has to be told from strangers.
+        """
+        loop = asyncio.get_running_loop()
+        runners, make_connection = self._prepare(loop, variables, None)
         try:
-            watcher_set_names(self._methods)
-            watcher_set_liveness(self._liveness == "process")
-            if self._stall_report is not None:
-                control.report_stalls(self._stall_report)
-            await control.open(self._stop)
             await self._start_up(variables, runners.hooks)
-            if self._closing is None:
-                self._listener = listen(loop, make_connection, strangers.drop_oldest)
+            await loop.connect_accepted_socket(make_connection, sock)
         except BaseException:
-            await self._lifespan.end(SHUTDOWN_GRACE)
-            control.close()
-            runners.close()
-            forks.release(self)
-            self._closed.set()
+            await self._give_start_up()
             raise
-        if self._listener is None:
-            # The end came first: there is nothing to announce any more.
-            control.close()
-            return
-        control.send_init(self._listener.address, schema)
-        self._announced = True
-        startup.announced()
+
+    def _forget_start(self) -> None:
+        """Be as before the start, after the end: the next test may start it again."""
+        self._started = self._serving = False
+        self._closing = self._closed = self._loop = None
+        self._runners = self._strangers = None
+        self._lifespan.forget()
 
     async def _start_up(self, variables: contextvars.Context, threads: Threads) -> None:
         """Begin with it, and wait until it is done, unless the parent is told before."""
@@ -487,7 +529,7 @@ class Client(Registrations):
 
         Returns when that is done, after 4 seconds at most; may be called more than once.
         """
-        if self._closed is None:
+        if self._closed is None or self._closed.is_set():
             return
         self._stop()
         await self._closed.wait()

@@ -12,6 +12,8 @@ __all__ = [
     "NotConnectedError",
     "ProcwireError",
     "ProtocolError",
+    "RemoteError",
+    "RequestTimeoutError",
     "ResponseAlreadySentError",
     "UnknownEventError",
     "UnknownMethodError",
@@ -55,6 +57,30 @@ class ResponseAlreadySentError(ProcwireError):
 
 class BackpressureTimeoutError(ProcwireError):
     """The parent has not read for longer than was allowed."""
+
+
+class RequestTimeoutError(ProcwireError, TimeoutError):
+    """A worker has not answered in time."""
+
+
+class RemoteError(ProcwireError):
+    """What a worker has answered a request with, instead of a result.
+
+    The text of the exception is the text, or the mapping's ``message``, that the worker has sent.
+
+    Attributes:
+        data: All that it has sent: a text, or a mapping as a rule.
+    """
+
+    def __init__(self, data: Any) -> None:
+        message = data.get("message") if isinstance(data, dict) else data
+        super().__init__(message if isinstance(message, str) else repr(data))
+        self.data = data
+
+    @property
+    def code(self) -> Any:
+        """The mapping's ``code``, or ``None``."""
+        return self.data.get("code") if isinstance(self.data, dict) else None
 
 
 class HandlerError(ProcwireError):

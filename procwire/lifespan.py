@@ -59,6 +59,10 @@ class Lifespan:
         self._manager = manager
         self._startup: list[Hook] = []
         self._shutdown: list[Hook] = []
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as before start-up, with what is registered."""
         self._threads: Threads | None = None
         self._task: asyncio.Task[None] | None = None
         # How start-up has ended: with an exception, or without one.

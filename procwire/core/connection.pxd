@@ -11,6 +11,8 @@ cdef enum:
     HOLD_CLOSING = 4
     # A handler runs the loop from within.
     HOLD_NESTED = 8
+    # Consumers of streams are behind.
+    HOLD_CONSUMERS = 16
 
 
 cdef class Connection:

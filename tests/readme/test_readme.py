@@ -83,6 +83,18 @@ def test_a_page_of_docs_has_one_program(path: Path, project: Path) -> None:
     assert expected in (output, errors)
 
 
+def test_a_parent_in_python(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "parent.md").read_text(encoding="utf-8")
+    worker, parent = blocks("python", page)[:2]
+    (tmp_path / "worker.py").write_text(worker, encoding="utf-8")
+    (tmp_path / "parent.py").write_text(parent, encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "parent.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        check=True,
+    )  # fmt: skip
+    assert [run.stdout] == blocks("text", page)
+
+
 SNIPPETS = blocks("python")[1:] + [
     source for path in PAGES for source in blocks("python", path.read_text(encoding="utf-8"))
     if "__main__" not in source

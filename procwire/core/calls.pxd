@@ -1,0 +1,84 @@
+# The parent's role: requests out, answers and events in.
+
+from libc.stdint cimport uint32_t
+
+
+cdef class RemoteMethod:
+    cdef readonly str name
+    cdef readonly int id
+    cdef ResponseKind kind
+    # The kind's name.
+    cdef readonly str response
+    cdef Codec request_codec
+    cdef Codec response_codec
+    # Whether a worker is told that nobody waits any more.
+    cdef readonly bint cancellable
+    # Of requests that wait for a result or an ack; None where there is no time limit.
+    cdef Deadlines deadlines
+
+
+cdef class Call(Expirable):
+    cdef ParentConnection connection
+    cdef readonly RemoteMethod method
+    cdef uint32_t request_id
+    # None when there is no time limit, or the call has had its end.
+    cdef Deadline deadline
+
+    cdef int take_answer(self, int flags) except -1
+    cdef int fail(self, object error) except -1
+
+
+cdef class ResultCall(Call):
+    # asyncio.Future of the answer.
+    cdef readonly object future
+
+
+cdef class StreamCall(Call):
+    # collections.deque of chunks that nobody has taken, and of what each counts in bytes.
+    cdef readonly object chunks
+    cdef object sizes
+    # The sum of those.
+    cdef Py_ssize_t size
+    # No further chunk comes; and why, unless the worker has ended the stream.
+    cdef readonly bint finished
+    cdef readonly object error
+    # asyncio.Future that wait() has returned.
+    cdef object waiter
+    # The connection counts this stream among those whose consumers are behind.
+    cdef bint lagging
+
+    cdef int wake(self) except -1
+    cdef int keep(self, object chunk, Py_ssize_t size) except -1
+    cdef int catch_up(self) except -1
+
+
+cdef class EventReceiver:
+    cdef Codec codec
+    # Called with the data of each event; it raises nothing.
+    cdef object deliver
+
+
+cdef class ParentConnection(Connection):
+    # procwire.parent.module.Module: told when the connection is gone.
+    cdef object module
+    # What the worker wants to see first, or None.
+    cdef bytes token
+    # All RemoteMethods, whose timers end with the connection.
+    cdef list methods
+    # EventReceivers by event id.
+    cdef dict events
+    # Calls that have not had their end, by request id; and how many of them are no streams.
+    cdef dict calls
+    cdef Py_ssize_t results_owed
+    cdef uint32_t last_request_id
+    # Streams whose consumers are behind, and what all streams keep for theirs, in bytes.
+    cdef Py_ssize_t lagging
+    cdef Py_ssize_t kept
+    # What was wrong with the worker's frames, once it was.
+    cdef object fault
+
+    cdef uint32_t free_request_id(self) except 0
+    cdef bint end_call(self, Call call) except -1
+    cdef int give_up(self, Call call) except -1
+    cdef int event_received(self) except -1
+    cdef int balance(self) except -1

@@ -1,0 +1,364 @@
+# What a parent does with frames: number the requests, find whose answer has come, decode it, and
+# tell the worker when nobody waits for an answer any more.
+#
+# A call has one end: its answer, an error, its deadline, its caller's loss of interest, or the loss
+# of the connection.  Whatever comes first takes it out of the table; frames for a call that is not
+# there mean nothing.
+
+import logging
+from collections import deque
+
+from procwire.errors import (CodecError, NotConnectedError, ProtocolError, RemoteError,
+                             RequestTimeoutError)
+from procwire.failures import describe
+
+parent_logger = logging.getLogger("procwire.parent")
+
+# A stream is behind with so many chunks or bytes that nobody has taken, and not any more with a
+# quarter of them.
+cdef Py_ssize_t CHUNKS_BEHIND = 256
+cdef Py_ssize_t BYTES_BEHIND = 4 * 1024 * 1024
+# What a chunk counts besides its payload: an empty one is not free.
+cdef Py_ssize_t CHUNK_OVERHEAD = 256
+# What all streams of a worker may keep while an answer is owed: a consumer may wait for that answer
+# before it takes its next chunk, and both come over one socket.
+cdef Py_ssize_t KEPT_LIMIT = 64 * 1024 * 1024
+
+
+cdef class RemoteMethod:
+    """A method of a worker, ready to be called."""
+
+    def __init__(self, name, id, kind, request_codec, response_codec, cancellable, timeout):
+        self.name = name
+        self.id = id
+        self.kind = KINDS[kind]
+        self.response = kind
+        self.request_codec = as_codec(request_codec)
+        self.response_codec = as_codec(response_codec)
+        self.cancellable = cancellable
+        if timeout is not None:
+            self.deadlines = Deadlines(timeout)
+
+
+cdef class EventReceiver:
+    """Where the data of an event goes."""
+
+    def __init__(self, codec, deliver):
+        self.codec = as_codec(codec)
+        self.deliver = deliver
+
+
+cdef object undecodable(RemoteMethod method, object error):
+    failure = CodecError(
+        f"the answer of {method.name!r} is not {method.response_codec.name}: {describe(error)}; "
+        "do both sides declare the same codec?")
+    failure.__cause__ = error
+    return failure
+
+
+cdef class Call(Expirable):
+    """A request whose caller waits."""
+
+    cdef int take_answer(self, int flags) except -1:
+        """A frame that is no error has come for this call."""
+        raise NotImplementedError
+
+    cdef int fail(self, object error) except -1:
+        """The call has ended, and not well."""
+        raise NotImplementedError
+
+    cdef int expire(self) except -1:
+        self.connection.give_up(self)
+        limit = self.method.deadlines.limit
+        return self.fail(RequestTimeoutError(
+            f"{self.method.name!r} has not answered within {limit:g} s"))
+
+    def cancel(self):
+        """Nobody waits any more; the worker is told, where its method may be cancelled."""
+        self.connection.give_up(self)
+
+
+cdef class ResultCall(Call):
+    """A call of a `result` or an `ack` method."""
+
+    cdef int take_answer(self, int flags) except -1:
+        failure = value = None
+        self.connection.end_call(self)
+        if flags & PROCWIRE_FLAG_STREAM:
+            failure = ProtocolError(f"{self.method.name!r} has answered with a stream")
+        elif flags & PROCWIRE_FLAG_ACK and self.method.kind == KIND_RESULT:
+            failure = ProtocolError(f"{self.method.name!r} has answered with an ack, not a result")
+        elif (flags & PROCWIRE_FLAG_ACK and not self.method.response_codec.empty_ack
+                and not self.connection.reader.header.payload_length):
+            # The Node worker's ack without data.
+            pass
+        else:
+            try:
+                value = self.method.response_codec.decode_payload(self.connection.reader)
+            except Exception as error:
+                failure = undecodable(self.method, error)
+        if failure is not None:
+            return self.fail(failure)
+        if not self.future.done():
+            self.future.set_result(value)
+        return 0
+
+    cdef int fail(self, object error) except -1:
+        if not self.future.done():
+            self.future.set_exception(error)
+        return 0
+
+
+cdef class StreamCall(Call):
+    """A call of a `stream` method; its consumer takes chunks, and waits when there are none."""
+
+    cdef int take_answer(self, int flags) except -1:
+        failure = chunk = None
+        if not flags & PROCWIRE_FLAG_STREAM:
+            failure = ProtocolError(f"{self.method.name!r} has answered without a stream")
+        elif flags & PROCWIRE_FLAG_STREAM_END:
+            self.connection.end_call(self)
+            self.finished = True
+            return self.wake()
+        else:
+            try:
+                chunk = self.method.response_codec.decode_payload(self.connection.reader)
+            except Exception as error:
+                failure = undecodable(self.method, error)
+        if failure is not None:
+            self.connection.give_up(self)
+            return self.fail(failure)
+        self.keep(chunk, self.connection.reader.header.payload_length + CHUNK_OVERHEAD)
+        return self.wake()
+
+    cdef int fail(self, object error) except -1:
+        self.error = error
+        self.finished = True
+        return self.wake()
+
+    cdef int wake(self) except -1:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+        return 0
+
+    def wait(self):
+        """A future of the next chunk, or of the end."""
+        self.waiter = self.connection.loop.create_future()
+        if self.chunks or self.finished:
+            self.waiter.set_result(None)
+        return self.waiter
+
+    cdef int keep(self, object chunk, Py_ssize_t size) except -1:
+        self.chunks.append(chunk)
+        self.sizes.append(size)
+        self.size += size
+        self.connection.kept += size
+        if not self.lagging and (len(self.chunks) >= CHUNKS_BEHIND or self.size >= BYTES_BEHIND):
+            self.lagging = True
+            self.connection.lagging += 1
+        return self.connection.balance() if self.connection.lagging else 0
+
+    def take(self):
+        """The next chunk; there must be one."""
+        cdef Py_ssize_t size = self.sizes.popleft()
+        chunk = self.chunks.popleft()
+        self.size -= size
+        self.connection.kept -= size
+        if (self.lagging and len(self.chunks) <= CHUNKS_BEHIND // 4
+                and self.size <= BYTES_BEHIND // 4):
+            self.catch_up()
+        elif self.connection.holds & HOLD_CONSUMERS:
+            self.connection.balance()
+        return chunk
+
+    cdef int catch_up(self) except -1:
+        if self.lagging:
+            self.lagging = False
+            self.connection.lagging -= 1
+        return self.connection.balance()
+
+    def close(self):
+        """The consumer has left, at the end or before it."""
+        self.chunks.clear()
+        self.sizes.clear()
+        self.connection.kept -= self.size
+        self.size = 0
+        self.finished = True
+        self.cancel()
+        self.catch_up()
+
+
+cdef class ParentConnection(Connection):
+    """A connection on which this process calls a worker's methods."""
+
+    def __init__(self, module, loop, methods, events, *, token, max_payload_size):
+        Connection.__init__(self, loop, max_payload_size=max_payload_size)
+        self.module = module
+        self.methods = methods
+        self.events = events
+        self.token = token
+        self.calls = {}
+
+    # ---- calls -----------------------------------------------------------------------------
+
+    def call(self, RemoteMethod method not None, data):
+        """Send a request; returns what its answer comes to, or None for a `none` method.
+
+        Raises:
+            NotConnectedError: the connection is gone.
+            CodecError: the data cannot be encoded; nothing has been sent.
+        """
+        cdef Call call
+        cdef uint32_t request_id
+        if self.closed or self.transport is None:
+            raise lost_error()
+        if method.kind == KIND_NONE:
+            method.request_codec.encode_frame(self.writer, method.id, 0, 0, data, False)
+            self.wrote()
+            return None
+        request_id = self.free_request_id()
+        method.request_codec.encode_frame(self.writer, method.id, 0, request_id, data, False)
+        if method.kind == KIND_STREAM:
+            call = StreamCall()
+            (<StreamCall>call).chunks = deque()
+            (<StreamCall>call).sizes = deque()
+        else:
+            call = ResultCall()
+            (<ResultCall>call).future = self.loop.create_future()
+            self.results_owed += 1
+        call.connection = self
+        call.method = method
+        call.request_id = request_id
+        self.calls[request_id] = call
+        if method.deadlines is not None and method.kind != KIND_STREAM:
+            call.deadline = method.deadlines.add(self.loop, call)
+        if self.lagging:
+            self.balance()
+        self.wrote()
+        return call
+
+    @property
+    def unanswered(self):
+        """The names of the methods whose calls have not had their end."""
+        return [(<Call>call).method.name for call in self.calls.values()]
+
+    cdef uint32_t free_request_id(self) except 0:
+        while True:
+            # It wraps; 0 is for those that nobody answers.
+            self.last_request_id += 1
+            if self.last_request_id and self.last_request_id not in self.calls:
+                return self.last_request_id
+
+    cdef bint end_call(self, Call call) except -1:
+        """Take the call out of the table; whether it was in there."""
+        if self.calls.get(call.request_id) is not call:
+            return False
+        del self.calls[call.request_id]
+        if call.deadline is not None:
+            call.method.deadlines.discard(call.deadline)
+            call.deadline = None
+        if isinstance(call, ResultCall):
+            self.results_owed -= 1
+            if self.lagging:
+                self.balance()
+        return True
+
+    cdef int give_up(self, Call call) except -1:
+        """End the call before its answer, and tell the worker if it wants to know."""
+        if self.end_call(call) and call.method.cancellable and not self.closed:
+            self.writer.write_frame(PROCWIRE_METHOD_ABORT, 0, call.request_id, NULL, 0)
+            self.wrote()
+        return 0
+
+    # ---- what the worker sends -------------------------------------------------------------
+
+    cdef int frame_received(self) except -1:
+        cdef int flags = self.reader.header.flags
+        cdef uint32_t request_id = self.reader.header.request_id
+        cdef Call call
+        if not flags & PROCWIRE_FLAG_TO_PARENT:
+            return 0
+        if not request_id:
+            return 0 if flags & PROCWIRE_FLAG_RESPONSE else self.event_received()
+        found = self.calls.get(request_id) if flags & PROCWIRE_FLAG_RESPONSE else None
+        if found is None:
+            return 0
+        call = <Call>found
+        if not flags & PROCWIRE_FLAG_ERROR:
+            return call.take_answer(flags)
+        failure = value = None
+        self.end_call(call)
+        try:
+            value = error_codec.decode_payload(self.reader)
+        except Exception as error:
+            failure = CodecError(f"the error of {call.method.name!r} cannot be read: {describe(error)}")
+        return call.fail(RemoteError(value) if failure is None else failure)
+
+    cdef int event_received(self) except -1:
+        cdef EventReceiver receiver
+        found = self.events.get(self.reader.header.method_id)
+        if found is None:
+            return 0
+        failure = None
+        receiver = found
+        try:
+            data = receiver.codec.decode_payload(self.reader)
+        except Exception as error:
+            failure = error
+        if failure is not None:
+            parent_logger.warning("an event cannot be decoded: %s", describe(failure))
+            return 0
+        receiver.deliver(data)
+        return 0
+
+    cdef int balance(self) except -1:
+        """Read, unless consumers are behind and nobody can be waiting for what would be read."""
+        if self.kept >= KEPT_LIMIT or self.lagging and not self.results_owed:
+            if not self.holds & HOLD_CONSUMERS:
+                self.hold(HOLD_CONSUMERS)
+        else:
+            self.release(HOLD_CONSUMERS)
+        return 0
+
+    # ---- the connection's life -------------------------------------------------------------
+
+    cdef int opened(self) except -1:
+        if self.token is not None:
+            self.writer.write_frame(
+                PROCWIRE_METHOD_AUTH, 0, 0, PyBytes_AS_STRING(self.token), len(self.token))
+            self.token = None
+            self.wrote()
+        return 0
+
+    cdef bint quiet(self) noexcept:
+        # Whoever has got an answer needs a turn of the loop to ask for more.
+        return False
+
+    cdef int watch_output(self) except -1:
+        # Answers are read however many requests wait to be taken: a worker that takes none of
+        # them may be waiting for this side to read.
+        return 0
+
+    cdef int failed(self, object error) except -1:
+        self.fault = error
+        self.abort()
+        return 0
+
+    cdef int lost(self, object error) except -1:
+        cdef Call call
+        cdef RemoteMethod method
+        cause = error if self.fault is None else self.fault
+        calls = list(self.calls.values())
+        self.calls.clear()
+        self.results_owed = 0
+        for method in self.methods:
+            if method.deadlines is not None:
+                method.deadlines.clear()
+        for call in calls:
+            call.deadline = None
+            failure = NotConnectedError(
+                f"the connection was lost before {call.method.name!r} had answered")
+            failure.__cause__ = cause
+            call.fail(failure)
+        self.module._lost(self, cause)
+        return 0

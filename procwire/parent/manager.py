@@ -1,0 +1,131 @@
+"""Who has the workers of a program: starts them, is told of their lives, and ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from procwire.errors import AlreadyStartedError
+from procwire.parent.module import Module
+from procwire.parent.states import Change
+from procwire.parent.supervisor import Supervisor
+
+__all__ = ["ModuleManager"]
+
+_logger = logging.getLogger("procwire.parent")
+
+ChangeHandler = Callable[[Change], object]
+
+
+class ModuleManager:
+    """Starts workers, watches them and ends them::
+
+        async with ModuleManager(module):
+            ...
+
+    starts them all at its beginning and ends them at its end.
+
+    Args:
+        *modules: As with :meth:`register`.
+    """
+
+    def __init__(self, *modules: Module) -> None:
+        self._modules: dict[str, Module] = {}
+        self._supervisors: dict[str, Supervisor] = {}
+        self._handlers: list[ChangeHandler] = []
+        for module in modules:
+            self.register(module)
+
+    def register(self, module: Module) -> Self:
+        """Take a module in; returns the manager.
+
+        Raises:
+            ValueError: there is one of that name, or it has no executable, or no methods.
+        """
+        if module.name in self._modules:
+            raise ValueError(f"a module {module.name!r} is registered already")
+        if module.command is None:
+            raise ValueError(f"the module {module.name!r} has no executable")
+        if not module.declared.methods:
+            raise ValueError(f"the module {module.name!r} declares no methods")
+        self._modules[module.name] = module
+        self._supervisors[module.name] = Supervisor(module, self._tell)
+        return self
+
+    async def unregister(self, name: str) -> None:
+        """End the worker of that name and forget its module.
+
+        Raises:
+            KeyError: there is no module of that name.
+        """
+        await self.shutdown(name)
+        del self._modules[name]
+        del self._supervisors[name]
+
+    def __getitem__(self, name: str) -> Module:
+        return self._modules[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules
+
+    async def spawn(self, name: str | None = None) -> None:
+        """Start the worker of that name, or all; returns when they are ready.
+
+        When one of several cannot be started, those that could are ended.
+
+        Raises:
+            KeyError: there is no module of that name.
+            AlreadyStartedError: a worker is there already, or about to be.
+            SpawnError: a worker cannot be started, and all its retries are spent.
+        """
+        supervisors = self._chosen(name)
+        if any(supervisor.alive for supervisor in supervisors):
+            raise AlreadyStartedError("the worker is there already, or about to be")
+        spawning = [asyncio.ensure_future(supervisor.spawn()) for supervisor in supervisors]
+        try:
+            await asyncio.gather(*spawning)
+        except BaseException:
+            for task in spawning:
+                task.cancel()
+            await asyncio.gather(*spawning, return_exceptions=True)
+            await asyncio.gather(*(supervisor.shutdown() for supervisor in supervisors))
+            raise
+
+    async def shutdown(self, name: str | None = None) -> None:
+        """Ask the worker of that name to end, or all, and wait; they are killed after 5 seconds.
+
+        Raises:
+            KeyError: there is no module of that name.
+        """
+        await asyncio.gather(*(supervisor.shutdown() for supervisor in self._chosen(name)))
+
+    def on_change(self, handler: ChangeHandler) -> Callable[[], None]:
+        """Have a function called with all that happens to the workers.
+
+        Returns:
+            A function that ends it.
+        """
+        self._handlers.append(handler)
+        return lambda: self._handlers.remove(handler) if handler in self._handlers else None
+
+    async def __aenter__(self) -> Self:
+        await self.spawn()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        await self.shutdown()
+
+    def _chosen(self, name: str | None) -> list[Supervisor]:
+        return list(self._supervisors.values()) if name is None else [self._supervisors[name]]
+
+    def _tell(self, change: Change) -> None:
+        for handler in tuple(self._handlers):
+            try:
+                handler(change)
+            except Exception:
+                _logger.exception("a handler of changes failed")

@@ -1,0 +1,413 @@
+"""A module: what is declared about a worker, and the way to call it once it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+import math
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from procwire._core import (
+    DEFAULT_MAX_PAYLOAD_SIZE,
+    MAX_PAYLOAD_SIZE,
+    EventReceiver,
+    ParentConnection,
+    RemoteMethod,
+    ResultCall,
+    StreamCall,
+)
+from procwire.codecs import Codec, resolve
+from procwire.errors import NotConnectedError, UnknownEventError, UnknownMethodError
+from procwire.handlers import ResponseKind
+from procwire.parent.policy import SpawnPolicy
+from procwire.parent.schema import KINDS, Declarations, Init, MethodDeclaration
+from procwire.parent.states import State
+
+__all__ = ["Command", "Module"]
+
+DEFAULT_REQUEST_TIMEOUT = 30.0
+"""Seconds for which a result or an ack is waited for when nobody has said anything else."""
+
+_logger = logging.getLogger("procwire.parent")
+
+EventHandler = Callable[[Any], object]
+StateHandler = Callable[[State], object]
+
+
+@dataclass(frozen=True)
+class Command:
+    """How a worker's process is started."""
+
+    words: tuple[str, ...]
+    cwd: str | None
+    env: Mapping[str, str]
+
+
+class _Protocol(ParentConnection, asyncio.BufferedProtocol):
+    """A compiled class cannot have the Python base that event loops look for."""
+
+    __slots__ = ()
+
+
+class Module:
+    """A worker, and the way to call it.
+
+    Declare what is called, give it to a :class:`ModuleManager`, then call::
+
+        worker = (
+            Module("worker")
+            .executable(sys.executable, ["worker.py"])
+            .method("add")
+            .method("count", response="stream")
+        )
+
+        async with ModuleManager(worker):
+            print(await worker.send("add", {"a": 1, "b": 2}))
+            async for number in worker.stream("count", 3):
+                print(number)
+
+    A task that is cancelled while it waits for an answer takes its request back: the worker gets
+    an abort, unless the method is declared with ``cancellable=False``. So :func:`asyncio.timeout`
+    bounds a call.
+
+    Args:
+        name: What the worker is called, in errors and by itself.
+        default_codec: The codec of methods and events that name none: an object or a name.
+        max_payload_size: The largest payload in bytes, in both directions. A worker that
+            declares more loses the connection.
+        request_timeout: Seconds for which a result or an ack is waited for; 0 for ever. A
+            method's own ``timeout`` comes first, then the one that its worker announces.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        default_codec: Codec | str = "msgpack",
+        max_payload_size: int = DEFAULT_MAX_PAYLOAD_SIZE,
+        request_timeout: float = DEFAULT_REQUEST_TIMEOUT,
+    ) -> None:
+        if not 1 <= max_payload_size <= MAX_PAYLOAD_SIZE:
+            raise ValueError(
+                f"max_payload_size is from 1 to {MAX_PAYLOAD_SIZE} bytes, got {max_payload_size}"
+            )
+        self.name = name
+        self.command: Command | None = None
+        self.policy = SpawnPolicy()
+        self._default_codec = resolve(default_codec)
+        self._max_payload_size = max_payload_size
+        self._request_timeout = _checked_timeout(request_timeout)
+        self.declared = Declarations({}, {})
+        self._state: State = "created"
+        self._state_handlers: list[StateHandler] = []
+        self._event_handlers: dict[str, list[EventHandler]] = {}
+        # Tasks of event handlers that are coroutines: nobody else holds them.
+        self._tasks: set[asyncio.Task[Any]] = set()
+        # The one that calls go through, and the one that was made last.
+        self._connection: ParentConnection | None = None
+        self._latest: ParentConnection | None = None
+        self._remote: dict[str, RemoteMethod] = {}
+        # Why the latest connection has ended, for whoever watches over the worker.
+        self.connection_ended: asyncio.Future[BaseException | None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<procwire.parent.Module {self.name!r} {self._state}>"
+
+    # ---- what is declared ------------------------------------------------------------------
+
+    def executable(
+        self,
+        command: str,
+        arguments: Sequence[str] = (),
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Self:
+        """How the worker is started; returns the module.
+
+        Args:
+            command: The program.
+            arguments: Its arguments.
+            cwd: The directory that it is started in; this process's own when ``None``.
+            env: Variables that it has besides this process's own.
+        """
+        self.command = Command((command, *arguments), cwd, dict(env or {}))
+        return self
+
+    def method(
+        self,
+        name: str,
+        *,
+        response: ResponseKind = "result",
+        codec: Codec | str | None = None,
+        request_codec: Codec | str | None = None,
+        response_codec: Codec | str | None = None,
+        timeout: float | None = None,
+        cancellable: bool = True,
+    ) -> Self:
+        """Declare a method of the worker; returns the module.
+
+        Args:
+            name: Its name; the worker must have it.
+            response: How it answers; the worker must say the same.
+            codec: That of requests and answers; they can have different ones.
+            request_codec: That of requests.
+            response_codec: That of answers.
+            timeout: Seconds for which a result or an ack is waited for; 0 for ever. That of the
+                worker, or the module's, when ``None``.
+            cancellable: Whether the worker is told when nobody waits for the answer any more. It
+                goes on in vain otherwise, as a method must that should not be left half done.
+
+        Raises:
+            ValueError: it is declared already, or an argument is out of its range.
+        """
+        if name in self.declared.methods:
+            raise ValueError(f"the method {name!r} is declared already")
+        if response not in KINDS:
+            raise ValueError(f"a response is one of {', '.join(KINDS)}, got {response!r}")
+        if codec is not None and (request_codec is not None or response_codec is not None):
+            raise ValueError("give either codec, or request_codec and response_codec")
+        both = self._default_codec if codec is None else resolve(codec)
+        self.declared.methods[name] = MethodDeclaration(
+            response,
+            both if request_codec is None else resolve(request_codec),
+            both if response_codec is None else resolve(response_codec),
+            None if timeout is None else _checked_timeout(timeout),
+            cancellable,
+        )
+        return self
+
+    def event(self, name: str, *, codec: Codec | str | None = None) -> Self:
+        """Declare an event of the worker; returns the module.
+
+        Raises:
+            ValueError: it is declared already, or there is no such codec.
+        """
+        if name in self.declared.events:
+            raise ValueError(f"the event {name!r} is declared already")
+        self.declared.events[name] = self._default_codec if codec is None else resolve(codec)
+        return self
+
+    def spawn_policy(self, policy: SpawnPolicy) -> Self:
+        """How the worker is started, watched and started again; returns the module."""
+        self.policy = policy
+        return self
+
+    # ---- calls -----------------------------------------------------------------------------
+
+    async def send(self, method: str, data: Any = None) -> Any:
+        """Call a method; returns its result, what its ack says, or ``None`` where none comes.
+
+        Waits while the worker takes nothing. ``data`` may be changed when this has returned.
+
+        Raises:
+            UnknownMethodError: the method is not declared.
+            TypeError: it answers with a stream.
+            NotConnectedError: the worker is not there, or was lost before it had answered.
+            CodecError: the data or the answer does not fit the codec.
+            RemoteError: the worker has answered with an error.
+            RequestTimeoutError: it has not answered in time; it is told so.
+        """
+        remote, connection = self._find(method)
+        if remote.response == "stream":
+            raise TypeError(f"{method!r} answers with a stream: use stream()")
+        if connection.writer.paused:
+            await connection.wait_writable()
+        call = connection.call(remote, data)
+        if call is None:
+            return None
+        assert isinstance(call, ResultCall)
+        try:
+            return await call.future
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+
+    def stream(self, method: str, data: Any = None) -> AsyncGenerator[Any, None]:
+        """Call a ``stream`` method; returns an async iterator over its chunks.
+
+        The request is sent when the first chunk is asked for. Whoever leaves the loop early takes
+        it back; :func:`contextlib.aclosing` does so at once, and not a turn of the loop later.
+        A worker waits while nobody takes its chunks.
+
+        Raises:
+            UnknownMethodError: the method is not declared.
+            TypeError: it does not answer with a stream.
+            NotConnectedError: the worker is not there, or was lost before the stream's end.
+            CodecError: the data or a chunk does not fit the codec.
+            RemoteError: the worker has ended the stream with an error.
+        """
+        remote, _ = self._find(method)
+        if remote.response != "stream":
+            raise TypeError(f"{method!r} does not answer with a stream: use send()")
+        return self._iterate(method, data)
+
+    async def _iterate(self, method: str, data: Any) -> AsyncGenerator[Any, None]:
+        remote, connection = self._find(method)
+        if connection.writer.paused:
+            await connection.wait_writable()
+        call = connection.call(remote, data)
+        assert isinstance(call, StreamCall)
+        try:
+            while True:
+                while call.chunks:
+                    yield call.take()
+                if call.finished:
+                    break
+                await call.wait()
+            if call.error is not None:
+                raise call.error
+        finally:
+            call.close()
+
+    def _find(self, method: str) -> tuple[RemoteMethod, ParentConnection]:
+        if method not in self.declared.methods:
+            raise UnknownMethodError(f"the module {self.name!r} declares no method {method!r}")
+        if self._connection is None:
+            raise NotConnectedError(f"the module {self.name!r} is not ready, it is {self._state}")
+        return self._remote[method], self._connection
+
+    # ---- events ----------------------------------------------------------------------------
+
+    def on_event(self, name: str, handler: EventHandler) -> Callable[[], None]:
+        """Have a function called with the data of each such event, in the order of arrival.
+
+        An ``async def`` runs in a task of its own. What a handler raises is logged.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            UnknownEventError: the event is not declared.
+        """
+        if name not in self.declared.events:
+            raise UnknownEventError(f"the module {self.name!r} declares no event {name!r}")
+        handlers = self._event_handlers.setdefault(name, [])
+        handlers.append(handler)
+        return lambda: handlers.remove(handler) if handler in handlers else None
+
+    def _deliver(self, name: str, data: Any) -> None:
+        for handler in tuple(self._event_handlers.get(name, ())):
+            try:
+                result = handler(data)
+                if inspect.iscoroutine(result):
+                    self._run_handler(name, result)
+            except Exception:
+                _logger.exception("a handler of the event %r failed", name)
+
+    def _run_handler(self, name: str, coroutine: Coroutine[Any, Any, object]) -> None:
+        async def run() -> None:
+            try:
+                await coroutine
+            except Exception:
+                _logger.exception("a handler of the event %r failed", name)
+
+        task = asyncio.get_running_loop().create_task(run(), name=f"procwire-event-{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # ---- its state -------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Where it is in its life; calls succeed while it is ``ready``."""
+        return self._state
+
+    def on_state(self, handler: StateHandler) -> Callable[[], None]:
+        """Have a function called with each new state; returns a function that ends it."""
+        self._state_handlers.append(handler)
+        return lambda: (
+            self._state_handlers.remove(handler) if handler in self._state_handlers else None
+        )
+
+    def _set_state(self, state: State) -> None:
+        if state == self._state:
+            return
+        self._state = state
+        for handler in tuple(self._state_handlers):
+            try:
+                handler(state)
+            except Exception:
+                _logger.exception("a handler of %r's state failed", self.name)
+
+    # ---- for whoever connects it -----------------------------------------------------------
+
+    def make_connection(self, offered: Init, token: bytes | None) -> _Protocol:
+        """The protocol for a worker that offers what is declared; it is used when it connects."""
+        loop = asyncio.get_running_loop()
+        remote = {
+            name: RemoteMethod(
+                name,
+                offered.methods[name].id,
+                method.response,
+                method.request_codec,
+                method.response_codec,
+                method.cancellable,
+                self._timeout_of(method, offered.methods[name].timeout),
+            )
+            for name, method in self.declared.methods.items()
+        }
+        events = {
+            offered.events[name]: EventReceiver(codec, functools.partial(self._deliver, name))
+            for name, codec in self.declared.events.items()
+        }
+        connection = _Protocol(
+            self,
+            loop,
+            list(remote.values()),
+            events,
+            token=token,
+            max_payload_size=self._max_payload_size,
+        )
+        self._remote = remote
+        self._latest = connection
+        self.connection_ended = loop.create_future()
+        return connection
+
+    def connected(self) -> None:
+        """The latest connection is there: calls may go through it."""
+        self._connection = self._latest
+        self._set_state("ready")
+
+    def _timeout_of(self, method: MethodDeclaration, offered: float | None) -> float | None:
+        # A worker must not be able to lengthen what its parent has chosen.
+        for seconds in (method.timeout, offered, self._request_timeout):
+            if seconds is not None:
+                return seconds if seconds > 0 else None
+        return None
+
+    def drop_connection(self) -> None:
+        """Close the connection now; calls that have no answer fail."""
+        self._connection = None
+        if self._latest is not None:
+            self._latest.abort()
+
+    async def close_connection(self, seconds: float) -> None:
+        """Close it when what has been sent is on its way, after so many seconds at most."""
+        self._connection = None
+        if self._latest is not None and self._latest.transport is not None:
+            await self._latest.close(seconds)
+
+    @property
+    def unanswered(self) -> list[str]:
+        """The methods of calls that have not had their end, each as often as there are."""
+        return [] if self._connection is None else self._connection.unanswered
+
+    def _lost(self, connection: ParentConnection, error: BaseException | None) -> None:
+        if connection is self._connection:
+            self._connection = None
+        if connection is self._latest and self.connection_ended is not None:
+            self.connection_ended.set_result(error)
+
+
+def _checked_timeout(seconds: float) -> float:
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"a timeout is a number of seconds, 0 at least, got {seconds}")
+    return seconds

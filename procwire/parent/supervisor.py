@@ -1,0 +1,253 @@
+"""The life of one worker, from its first start to its last end, in one task.
+
+All that happens to a worker happens in :meth:`Supervisor._live`, one thing after the other, so
+that nothing that is late, the exit of a process that has been replaced for instance, can be taken
+for something else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from procwire.parent.errors import SchemaError, SpawnError, WorkerLostError
+from procwire.parent.module import Module
+from procwire.parent.policy import Heartbeat
+from procwire.parent.process import WorkerProcess, describe_exit
+from procwire.parent.schema import check, parse_init
+from procwire.parent.states import Change
+
+__all__ = ["Supervisor"]
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for connecting to the socket that a worker has announced."""
+SHUTDOWN_PATIENCE = 5.0
+"""Seconds that a worker has to end when it is asked to; then it is killed."""
+FLUSH_PATIENCE = 1.0
+"""Seconds of that for what has been sent to it and is not on its way yet."""
+EXIT_PATIENCE = 0.25
+"""Seconds to wait for the exit of a worker that has closed its connection: its exit status says
+more than that. Then it is killed."""
+
+_logger = logging.getLogger("procwire.parent")
+
+
+class Supervisor:
+    """Whoever starts a worker, watches it, starts it again, and ends it.
+
+    Args:
+        module: What is declared about the worker.
+        tell: Called with each thing that happens to it.
+    """
+
+    def __init__(self, module: Module, tell: Callable[[Change], None]) -> None:
+        self._module = module
+        self._tell = tell
+        self._life: asyncio.Task[None] | None = None
+        self._process: WorkerProcess | None = None
+        # When the last restarts were, on the loop's clock.
+        self._restarts: deque[float] = deque()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker is there, or about to be."""
+        return self._life is not None and not self._life.done()
+
+    async def spawn(self) -> None:
+        """Start the worker; returns when it is ready.
+
+        Raises:
+            SpawnError: it could not be started, or was shut down before it was ready.
+        """
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        self._life = loop.create_task(
+            self._live(ready), name=f"procwire-module-{self._module.name}"
+        )
+        try:
+            # Of the task too: one that is shut down before its first step says nothing.
+            await asyncio.wait([ready, self._life], return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            ready.cancel()
+            await self.shutdown()
+            raise
+        if not ready.done():
+            raise self._was_shut_down()
+        ready.result()
+
+    async def shutdown(self) -> None:
+        """Ask the worker to end, and wait until it has; it is killed after 5 seconds."""
+        if self._life is not None:
+            self._life.cancel()
+            # Not the task itself: its clean-up goes on when this is cancelled.
+            await asyncio.wait([self._life])
+        self._module._set_state("closed")
+
+    async def _live(self, ready: asyncio.Future[None]) -> None:
+        failure: BaseException | None = None
+        try:
+            while True:
+                await self._spawn()
+                if not ready.done():
+                    ready.set_result(None)
+                failure = await self._watch()
+                await self._lose(failure)
+                await asyncio.sleep(self._restart_delay(failure))
+        except asyncio.CancelledError:
+            failure = None
+        except Exception as error:
+            failure = error
+        finally:
+            try:
+                await self._end()
+            finally:
+                self._module._set_state("closed")
+                if not ready.done():
+                    ready.set_exception(failure or self._was_shut_down())
+                elif failure is not None:
+                    _logger.error("the worker %r stays closed: %s", self._module.name, failure)
+                self._tell(Change("closed", self._module.name, failure))
+
+    def _was_shut_down(self) -> SpawnError:
+        return SpawnError(f"the worker {self._module.name!r} was shut down while it started")
+
+    # ---- the start -------------------------------------------------------------------------
+
+    async def _spawn(self) -> None:
+        policy = self._module.policy
+        attempts = 0
+        while True:
+            try:
+                await self._try_spawn()
+            except Exception as error:
+                attempts += 1
+                await self._kill()
+                self._tell(Change("spawn failed", self._module.name, error))
+                # Another try would find the same worker.
+                if isinstance(error, SchemaError) or attempts > policy.max_retries:
+                    raise SpawnError(
+                        f"the worker {self._module.name!r} could not be started, "
+                        f"tried {attempts} times: {error}",
+                        attempts,
+                    ) from error
+                delay = policy.backoff.seconds(attempts)
+                self._tell(Change("retrying", self._module.name, error, delay))
+                await asyncio.sleep(delay)
+            else:
+                self._module.connected()
+                self._tell(Change("ready", self._module.name))
+                return
+
+    async def _try_spawn(self) -> None:
+        module = self._module
+        command = module.command
+        if command is None:
+            raise SpawnError(f"the module {module.name!r} has no executable")
+        module._set_state("initializing")
+        # A new one each time: what has leaked from a dead worker opens nothing.
+        token = secrets.token_hex(32) if module.policy.auth else None
+        try:
+            self._process = await WorkerProcess.start(module.name, command, token)
+        except OSError as error:
+            raise SpawnError(f"{command.words[0]!r} cannot be started: {error}") from error
+        patience = module.policy.init_timeout
+        try:
+            async with asyncio.timeout(patience):
+                # Shielded: whether it has been announced is asked again at its end.
+                params = await asyncio.shield(self._process.announced)
+        except TimeoutError:
+            raise SpawnError(f"the worker was not ready within {patience:g} s") from None
+        offered = parse_init(params)
+        check(module.declared, offered)
+        module._set_state("connecting")
+        connection = module.make_connection(offered, None if token is None else token.encode())
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await loop.create_unix_connection(lambda: connection, offered.path)
+        except (OSError, TimeoutError) as error:
+            raise SpawnError(f"the worker's socket cannot be connected to: {error!r}") from error
+
+    # ---- while it is there -----------------------------------------------------------------
+
+    async def _watch(self) -> WorkerLostError:
+        """Wait until the worker is lost; returns why."""
+        process, ended = self._process, self._module.connection_ended
+        assert process is not None
+        assert ended is not None
+        heartbeat = self._module.policy.heartbeat
+        beating = asyncio.ensure_future(_beat(process, heartbeat))
+        ends: list[asyncio.Future[Any]] = [process.exited, ended, beating]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not beating.done() and not process.exited.done():
+                await asyncio.wait([process.exited], timeout=EXIT_PATIENCE)
+        finally:
+            beating.cancel()
+        if process.exited.done():
+            status = process.exited.result()
+            return WorkerLostError(f"the worker {describe_exit(status)}", status)
+        if not ended.done():
+            assert heartbeat is not None
+            return WorkerLostError(
+                f"the worker has not answered a ping within {heartbeat.timeout:g} s"
+            )
+        lost = WorkerLostError("the worker has closed its connection")
+        lost.__cause__ = ended.result()
+        return lost
+
+    async def _lose(self, failure: WorkerLostError) -> None:
+        self._module.drop_connection()
+        self._module._set_state("disconnected")
+        _logger.warning("%r is lost: %s", self._module.name, failure)
+        self._tell(Change("lost", self._module.name, failure))
+        await self._kill()
+
+    def _restart_delay(self, failure: WorkerLostError) -> float:
+        """How long to wait before the next start; raises `failure` when there is none."""
+        policy = self._module.policy
+        now = asyncio.get_running_loop().time()
+        while self._restarts and now - self._restarts[0] >= policy.restart_window:
+            self._restarts.popleft()
+        if not policy.restart_on_crash or len(self._restarts) >= policy.max_restarts:
+            raise failure
+        self._restarts.append(now)
+        delay = policy.restart_backoff.seconds(len(self._restarts))
+        self._tell(Change("restarting", self._module.name, failure, delay))
+        return delay
+
+    # ---- the end ---------------------------------------------------------------------------
+
+    async def _kill(self) -> None:
+        self._module.drop_connection()
+        process, self._process = self._process, None
+        if process is not None:
+            await process.end(0)
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            self._module.drop_connection()
+            return
+        try:
+            # Before the good-bye, behind which a worker reads no more requests.
+            await self._module.close_connection(FLUSH_PATIENCE)
+            process.say_good_bye()
+        finally:
+            # One that has not said that it is ready has nothing to finish, and may not hear yet.
+            await process.end(SHUTDOWN_PATIENCE if process.announced.done() else 0)
+
+
+async def _beat(process: WorkerProcess, heartbeat: Heartbeat | None) -> None:
+    """Ask the worker whether it lives; returns when it does not."""
+    if heartbeat is None:
+        await asyncio.get_running_loop().create_future()
+        return
+    alive = True
+    while alive:
+        alive = await process.ping(heartbeat.timeout)
+        await asyncio.sleep(heartbeat.interval if alive else 0)

@@ -1,0 +1,83 @@
+"""What the tests of the parent have in common: workers to drive, and a loop to do it on."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from procwire.parent import Backoff, Change, Module, ModuleManager, SpawnPolicy
+
+WORKERS = Path(__file__).resolve().parent / "workers"
+DEADLINE = 20.0
+"""Seconds after which a test gives up; nothing that works takes a tenth of it."""
+QUICK = Backoff(first=0.01, longest=0.01)
+
+
+def run(loop_name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a test's coroutine on the loop of that name, and fail on what it leaves behind."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(DEADLINE):
+            await main()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, left
+
+    factory = None
+    if loop_name == "uvloop":
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(bounded())
+
+
+def calls(child: str) -> Module:
+    """The module of workers/calls.py or calls.mjs."""
+    if child == "python":
+        module = Module("calls").executable(sys.executable, [str(WORKERS / "calls.py")])
+    else:
+        module = Module("calls").executable("node", [str(WORKERS / "calls.mjs")])
+    for name in ("echo", "fail", "hang", "pid"):
+        module.method(name)
+    for name in ("count", "count_then_fail", "count_and_hang"):
+        module.method(name, response="stream")
+    return (
+        module.method("raw", codec="raw")
+        .method("accept", response="ack")
+        .method("accept_empty", response="ack")
+        .method("note", response="none")
+        .event("progress")
+        .event("aborted")
+    )
+
+
+def broken(*arguments: str, policy: SpawnPolicy | None = None) -> Module:
+    """The module of workers/broken.py; it is not tried again unless the policy says so."""
+    module = Module("broken").executable(sys.executable, [str(WORKERS / "broken.py"), *arguments])
+    for name in ("echo", "pid", "block", "leave"):
+        module.method(name)
+    return module.spawn_policy(policy or SpawnPolicy(max_retries=0))
+
+
+def record(manager: ModuleManager) -> asyncio.Queue[Change]:
+    """All that happens to the manager's workers from now on."""
+    changes: asyncio.Queue[Change] = asyncio.Queue()
+    manager.on_change(changes.put_nowait)
+    return changes
+
+
+async def until(changes: asyncio.Queue[Change], kind: str) -> Change:
+    """The next change of that kind; others are passed over."""
+    while (change := await changes.get()).kind != kind:
+        pass
+    return change
+
+
+def events(module: Module, name: str) -> asyncio.Queue[Any]:
+    """All events of that name from now on."""
+    queue: asyncio.Queue[Any] = asyncio.Queue()
+    module.on_event(name, queue.put_nowait)
+    return queue

@@ -1,0 +1,324 @@
+"""Starts, losses, restarts and ends of real workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from procwire.errors import AlreadyStartedError, NotConnectedError
+from procwire.parent import (
+    Backoff,
+    Heartbeat,
+    Module,
+    ModuleManager,
+    SchemaError,
+    SpawnError,
+    SpawnPolicy,
+    WorkerLostError,
+)
+
+from .driving import QUICK, broken, calls, record, run, until
+
+RESTARTS = SpawnPolicy(restart_on_crash=True, restart_backoff=QUICK, max_restarts=1)
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_states_of_a_life(loop_name: str) -> None:
+    async def main() -> None:
+        module = calls("python")
+        states = [module.state]
+        module.on_state(states.append)
+        async with ModuleManager(module) as manager:
+            pid = await module.send("pid")
+            with pytest.raises(AlreadyStartedError):
+                await manager.spawn()
+        assert gone(pid)
+        assert states == ["created", "initializing", "connecting", "ready", "closed"]
+        await manager.spawn("calls")
+        assert await module.send("pid") != pid
+        await manager.shutdown("calls")
+        await manager.unregister("calls")
+        assert "calls" not in manager
+
+    run(loop_name, main)
+
+
+def test_a_worker_that_is_killed_is_started_again(loop_name: str) -> None:
+    async def main() -> None:
+        module = calls("python").spawn_policy(RESTARTS)
+        async with ModuleManager(module) as manager:
+            changes = record(manager)
+            pid = await module.send("pid")
+            call = asyncio.create_task(module.send("hang", 1))
+            await asyncio.sleep(0)
+            os.kill(pid, signal.SIGKILL)
+            with pytest.raises(NotConnectedError, match="before 'hang' had answered"):
+                await call
+            lost = (await until(changes, "lost")).error
+            assert isinstance(lost, WorkerLostError)
+            assert lost.exit_status == -signal.SIGKILL
+            assert (await until(changes, "restarting")).delay == QUICK.first
+            await until(changes, "ready")
+            again = await module.send("pid")
+            assert again != pid
+            # One restart is allowed: this is the end.
+            os.kill(again, signal.SIGKILL)
+            assert isinstance((await until(changes, "closed")).error, WorkerLostError)
+            assert module.state == "closed"
+
+    run(loop_name, main)
+
+
+def test_a_worker_that_leaves_is_not_started_again_by_default(loop_name: str) -> None:
+    async def main() -> None:
+        module = broken("works")
+        async with ModuleManager(module) as manager:
+            changes = record(manager)
+            with pytest.raises(NotConnectedError):
+                await module.send("leave", 7)
+            closed = (await until(changes, "closed")).error
+            assert isinstance(closed, WorkerLostError)
+            assert closed.exit_status == 7
+
+    run(loop_name, main)
+
+
+def test_a_worker_that_hangs_is_found_and_killed(loop_name: str) -> None:
+    async def main() -> None:
+        policy = SpawnPolicy(
+            heartbeat=Heartbeat(interval=0.05, timeout=0.5), restart_on_crash=True,
+            restart_backoff=QUICK,
+        )  # fmt: skip
+        module = broken("works", policy=policy)
+        async with ModuleManager(module) as manager:
+            changes = record(manager)
+            pid = await module.send("pid")
+            with pytest.raises(NotConnectedError):
+                await module.send("block")
+            lost = (await until(changes, "lost")).error
+            assert "ping within 0.5 s" in str(lost)
+            await until(changes, "ready")
+            assert gone(pid)
+            assert await module.send("pid") != pid
+
+    run(loop_name, main)
+
+
+def test_a_start_is_tried_again(loop_name: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        attempts = tmp_path / "attempts"
+        policy = SpawnPolicy(max_retries=2, backoff=QUICK)
+        module = broken("first time", str(attempts), policy=policy)
+        manager = ModuleManager(module)
+        changes = record(manager)
+        async with manager:
+            assert await module.send("echo", 1) == 1
+        assert attempts.read_text() == "xxx"
+        kinds = [changes.get_nowait().kind for _ in range(changes.qsize())]
+        assert kinds == ["spawn failed", "retrying"] * 2 + ["ready", "closed"]
+
+    run(loop_name, main)
+
+
+@pytest.mark.parametrize(
+    ("how", "policy", "text"),
+    [
+        ("exits", SpawnPolicy(max_retries=0), "exited with status 3 before it was ready"),
+        ("exits", SpawnPolicy(max_retries=1, backoff=QUICK), "tried 2 times"),
+        ("raises", SpawnPolicy(max_retries=0), "no model"),
+        ("silent", SpawnPolicy(max_retries=0, init_timeout=0.5), "not ready within 0.5 s"),
+    ],
+)
+def test_a_worker_that_cannot_start(
+    loop_name: str, how: str, policy: SpawnPolicy, text: str
+) -> None:
+    async def main() -> None:
+        module = broken(how, policy=policy)
+        with pytest.raises(SpawnError, match=text):
+            await ModuleManager(module).spawn()
+        assert module.state == "closed"
+
+    run(loop_name, main)
+
+
+def test_a_program_that_is_not_there(loop_name: str) -> None:
+    async def main() -> None:
+        module = Module("none").executable("/no/such/program").method("echo")
+        module.spawn_policy(SpawnPolicy(max_retries=0))
+        with pytest.raises(SpawnError, match="/no/such/program"):
+            await ModuleManager(module).spawn()
+
+    run(loop_name, main)
+
+
+def test_a_worker_with_another_schema(loop_name: str) -> None:
+    async def main() -> None:
+        # With retries: they would change nothing.
+        module = broken("works", policy=SpawnPolicy()).method("more")
+        with pytest.raises(SpawnError, match=r"tried 1 times.*no method 'more'") as caught:
+            await ModuleManager(module).spawn()
+        assert isinstance(caught.value.__cause__, SchemaError)
+        module = calls("python")
+        module.declared.methods.pop("echo")
+        module.method("echo", response="stream").event("more")
+        with pytest.raises(SpawnError, match=r"'echo'.*'stream'.*'result'"):
+            await ModuleManager(module).spawn()
+        module = calls("python").event("more")
+        with pytest.raises(SpawnError, match="no event 'more'"):
+            await ModuleManager(module).spawn()
+
+    run(loop_name, main)
+
+
+def test_one_of_several_that_cannot_start(loop_name: str) -> None:
+    async def main() -> None:
+        works, fails = calls("python"), broken("exits")
+        with pytest.raises(SpawnError):
+            async with ModuleManager(works, fails):
+                pytest.fail("not reached")
+        assert works.state == fails.state == "closed"
+
+    run(loop_name, main)
+
+
+def test_a_start_that_nobody_waits_for(loop_name: str) -> None:
+    async def main() -> None:
+        module = broken("silent")
+        manager = ModuleManager(module)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await manager.spawn()
+        assert module.state == "closed"
+        spawning = asyncio.create_task(manager.spawn())
+        while module.state != "initializing":
+            await asyncio.sleep(0)
+        await manager.shutdown()
+        with pytest.raises(SpawnError, match="shut down"):
+            await spawning
+
+    run(loop_name, main)
+
+
+def test_a_worker_that_does_not_end_is_killed(
+    loop_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("procwire.parent.supervisor.SHUTDOWN_PATIENCE", 0.2)
+
+    async def main() -> None:
+        module = foreign(str(tmp_path / "s"), "ANNOUNCE\ntime.sleep(3600)")
+        async with ModuleManager(module):
+            call = asyncio.create_task(module.send("echo"))
+            await asyncio.sleep(0)
+        with pytest.raises(NotConnectedError):
+            await call
+
+    run(loop_name, main)
+
+
+def foreign(path: str, then: str) -> Module:
+    """A worker that is not of this library, and knows no more than it must."""
+    script = (
+        "import json, os, socket, sys, time\n"
+        "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n"
+        "schema = {'methods': {'echo': {'id': 1, 'response': 'result'}}, 'events': {}}\n"
+        f"{then}\n"
+    )
+    announce = (
+        "print('not JSON', flush=True)\n"
+        "print(json.dumps({'jsonrpc': '2.0', 'method': '$init', 'params':\n"
+        "    {'pipe': sys.argv[1], 'schema': schema, 'version': '1.0.0'}}), flush=True)\n"
+    )
+    script = script.replace("ANNOUNCE", announce)
+    module = Module("foreign").executable(sys.executable, ["-c", script, path]).method("echo")
+    return module.spawn_policy(SpawnPolicy(max_retries=0))
+
+
+def test_a_socket_that_is_not_there(loop_name: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        path = str(tmp_path / "s")
+        module = foreign(path, "os.unlink(sys.argv[1])\nANNOUNCE\ntime.sleep(3600)")
+        with pytest.raises(SpawnError, match="socket cannot be connected to"):
+            await ModuleManager(module).spawn()
+
+    run(loop_name, main)
+
+
+def test_a_worker_that_closes_its_connection(loop_name: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        path = str(tmp_path / "s")
+        module = foreign(
+            path, "ANNOUNCE\nc, _ = s.accept(); c.recv(1); c.close()\ntime.sleep(3600)"
+        )
+        async with ModuleManager(module) as manager:
+            changes = record(manager)
+            with pytest.raises(NotConnectedError):
+                await module.send("echo")
+            closed = (await until(changes, "closed")).error
+            assert isinstance(closed, WorkerLostError)
+            assert "closed its connection" in str(closed)
+            assert closed.exit_status is None
+
+    run(loop_name, main)
+
+
+def test_what_was_sent_last_arrives(loop_name: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        script = (
+            "import pathlib, sys\n"
+            "from procwire import Client\n"
+            "client = Client()\n"
+            "@client.handle('note', response='none', sync_to_thread=False)\n"
+            "def note(data): pathlib.Path(sys.argv[1]).write_text(data)\n"
+            "client.handle('echo', lambda data: data)\n"
+            "client.run()\n"
+        )
+        note = tmp_path / "note"
+        module = Module("notes").executable(sys.executable, ["-c", script, str(note)])
+        module.method("note", response="none").method("echo")
+        async with ModuleManager(module):
+            # A worker that has not taken its connection over when it is asked to end never does.
+            await module.send("echo")
+            await module.send("note", "good-bye")
+        assert note.read_text() == "good-bye"
+
+    run(loop_name, main)
+
+
+def test_bad_policies() -> None:
+    for make in (
+        lambda: Backoff(factor=0.5),
+        lambda: Heartbeat(interval=0, timeout=1),
+        lambda: SpawnPolicy(init_timeout=0),
+        lambda: SpawnPolicy(max_retries=-1),
+        lambda: Module("m", request_timeout=-1),
+        lambda: Module("m", max_payload_size=0),
+        lambda: Module("m").method("a").method("a"),
+        lambda: Module("m").event("a").event("a"),
+        lambda: Module("m").method("a", response="other"),  # type: ignore[arg-type]
+        lambda: Module("m").method("a", codec="raw", request_codec="raw"),
+        lambda: ModuleManager(Module("m")),
+        lambda: ModuleManager(Module("m").executable("x")),
+    ):
+        with pytest.raises(ValueError):
+            make()
+    assert [Backoff().seconds(n) for n in (1, 2, 3, 9, 10_000)] == [1, 2, 4, 30, 30]
+
+
+def test_workers_do_not_import_the_parent() -> None:
+    import subprocess
+
+    code = "import procwire, sys; print([m for m in sys.modules if 'procwire.parent' in m])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
