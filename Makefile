@@ -28,6 +28,9 @@ test:
 	$(MAKE) --no-print-directory --jobs=$(BUILD_JOBS) $(VERSIONS:%=build/venv-%/ready) node_modules/.package-lock.json
 	$(MAKE) --no-print-directory lint $(VERSIONS:%=test-%)
 
+# uvloop is the same for all of them: it is tested with the oldest and the newest.
+$(patsubst %,test-%,$(filter-out $(OLDEST) $(NEWEST),$(VERSIONS))): export PROCWIRE_TEST_LOOPS ?= asyncio
+
 test-%: build/venv-%/ready node_modules/.package-lock.json
 	build/venv-$*/bin/pytest -n $(TEST_JOBS) --dist worksteal -m 'not alone' $(PYTEST_ARGS)
 	build/venv-$*/bin/pytest -m alone $(PYTEST_ARGS) || [ $$? -eq 5 ] # none of those chosen

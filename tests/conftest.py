@@ -14,6 +14,8 @@ import procwire
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", "uvloop"]
+if chosen := os.environ.get("PROCWIRE_TEST_LOOPS"):
+    LOOPS = [name for name in LOOPS if name in chosen.split(",")]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -285,7 +286,7 @@ def test_what_was_sent_last_arrives(loop_name: str, tmp_path: Path) -> None:
             "client.run()\n"
         )
         note = tmp_path / "note"
-        module = Module("notes").executable(sys.executable, ["-c", script, str(note)])
+        module = Module("notes").executable(sys.executable, ["-P", "-c", script, str(note)])
         module.method("note", response="none").method("echo")
         async with ModuleManager(module):
             # A worker that has not taken its connection over when it is asked to end never does.
@@ -317,8 +318,7 @@ def test_bad_policies() -> None:
 
 
 def test_workers_do_not_import_the_parent() -> None:
-    import subprocess
-
     code = "import procwire, sys; print([m for m in sys.modules if 'procwire.parent' in m])"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-P", "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
