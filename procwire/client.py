@@ -70,9 +70,6 @@ EXIT_DEADLINE = SHUTDOWN_GRACE + 0.4
 """Seconds after which the process ends, whatever keeps it: the last chance to end with status 0."""
 MIN_STALL_REPORT = 0.1
 """Seconds; a loop that is asked whether it turns more often does little else."""
-END_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
-)
 DEFAULT_MAX_CONCURRENCY = 1024
 DEFAULT_MAX_IN_FLIGHT_BYTES = 12 * 1024 * 1024
 
@@ -328,7 +325,7 @@ class Client(Registrations):
             raise SystemExit(2)
         self._owns_process = True
         # Before the runner has its own for SIGINT.
-        previous = {number: signal.getsignal(number) for number in END_SIGNALS}
+        previous = {number: signal.getsignal(number) for number in forks.END_SIGNALS}
         try:
             own_process(stdio.take(), EXIT_DEADLINE)
             factory = _loop_factory(loop)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +57,27 @@ def test_nothing_is_left_open(parent: Parent) -> None:
             for _ in range(40):
                 assert parent.receive().flags == RESULT
     assert parent.call("facts") == before
+
+
+def test_a_signal_while_a_child_is_being_forked(tmp_path: Path, loop_name: str) -> None:
+    """It comes to the child before that has been cut off from the worker's event loop."""
+    script = tmp_path / "worker.py"
+    script.write_text(
+        "import os, signal, sys\n"
+        "os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))\n"
+        "from procwire import Client\n"
+        "client = Client()\n"
+        "def fork(data):\n"
+        "    pid = os.fork()\n"
+        "    if not pid:\n"
+        "        os._exit(0)\n"
+        "    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])\n"
+        "client.handle('in_thread', fork).handle('in_loop', fork, sync_to_thread=False)\n"
+        "client.run(loop=sys.argv[1])\n"
+    )
+    with Parent("", command=[sys.executable, str(script), loop_name]) as parent:
+        for method in ("in_loop", "in_thread", "in_loop"):
+            assert parent.call(method) == -signal.SIGTERM
+        # What the worker's own signals do is as it was.
+        parent.kill(signal.SIGTERM)
+        assert parent.wait() == 0
