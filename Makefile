@@ -29,7 +29,7 @@ test:
 	$(MAKE) --no-print-directory lint $(VERSIONS:%=test-%)
 
 # uvloop is the same for all of them: it is tested with the oldest and the newest.
-$(patsubst %,test-%,$(filter-out $(OLDEST) $(NEWEST),$(VERSIONS))): export PROCWIRE_TEST_LOOPS ?= asyncio
+$(patsubst %,test-%,$(filter-out $(OLDEST) $(NEWEST),$(VERSIONS))): export TEST_LOOPS ?= asyncio
 
 test-%: build/venv-%/ready node_modules/.package-lock.json
 	build/venv-$*/bin/pytest -n $(TEST_JOBS) --dist worksteal -m 'not alone' $(PYTEST_ARGS)

@@ -14,7 +14,7 @@ import procwire
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", "uvloop"]
-if chosen := os.environ.get("PROCWIRE_TEST_LOOPS"):
+if chosen := os.environ.get("TEST_LOOPS"):
     LOOPS = [name for name in LOOPS if name in chosen.split(",")]
 
 
