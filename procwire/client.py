@@ -391,7 +391,7 @@ class Client(Registrations):
                 assert self._strangers is not None
                 self._listener = listen(loop, make_connection, self._strangers.drop_oldest)
         except BaseException:
-            await self._give_start_up()
+            await self._undo_start()
             raise
         if self._listener is None:
             # The end came first: there is nothing to announce any more.
@@ -442,7 +442,7 @@ class Client(Registrations):
 
         return runners, make_connection
 
-    async def _give_start_up(self) -> None:
+    async def _undo_start(self) -> None:
         """Take down what a start has made that has failed."""
         await self._lifespan.end(SHUTDOWN_GRACE)
         if self._control is not None:
@@ -465,7 +465,7 @@ class Client(Registrations):
             await self._start_up(variables, runners.hooks)
             await loop.connect_accepted_socket(make_connection, sock)
         except BaseException:
-            await self._give_start_up()
+            await self._undo_start()
             raise
 
     def _forget_start(self) -> None:

@@ -133,7 +133,8 @@ class BlockingContext:
 
 def default_max_threads() -> int:
     """What :class:`concurrent.futures.ThreadPoolExecutor` thinks right."""
-    return min(32, (os.cpu_count() or 1) + 4)
+    count = getattr(os, "process_cpu_count", os.cpu_count)  # new in Python 3.13
+    return min(32, (count() or 1) + 4)
 
 
 class Threads:

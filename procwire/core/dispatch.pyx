@@ -318,8 +318,8 @@ cdef class WorkerConnection(Connection):
                 data = method.request_codec.decode_bytes(payload)
         except BaseException as error:
             failure = CodecError(
-                f"the payload for {method.name!r} is not {method.request_codec.name}: {describe(error)}; "
-                "do both sides declare the same codec?")
+                f"the payload for {method.name!r} is not {method.request_codec.name}: "
+                f"{describe(error)}; do both sides declare the same codec?")
             failure.__cause__ = error
         if failure is not None:
             return self.answer_error(method, request_id, failure)
