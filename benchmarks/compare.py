@@ -317,6 +317,10 @@ def main() -> int:
         say(f"no load generator: {error}")
         return 2
     peers, missing = find_peers(arguments)
+    ours = not arguments.peers or "python" in arguments.peers
+    if ours and not any(peer.python for peer in peers):
+        say("without our own worker there is nothing to compare")
+        return 2
     comparison = Comparison(peers, settings)
 
     def wanted(found: Sequence[Scenario]) -> list[Scenario]:

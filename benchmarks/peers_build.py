@@ -93,4 +93,5 @@ def check_python(python: str, loop: str) -> None:
     if shutil.which(python) is None:
         raise BuildError("no such interpreter")
     imports = "import procwire" + (", uvloop" if loop == "uvloop" else "")
-    run([python, "-c", imports], f"`{imports}`")
+    # Without the folder that this was called from, which may be the source tree: not built there.
+    run([python, "-P", "-c", imports], f"`{imports}`")
