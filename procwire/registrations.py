@@ -57,8 +57,8 @@ class Registration:
 class Registrations:
     """The registering half of a client; closed when the client starts."""
 
-    def __init__(self, default_codec: Codec | str, msgpack: MsgpackCodec | None = None) -> None:
-        # What "msgpack" means here; None where nothing has been said about it.
+    def __init__(self, default_codec: Codec | str, msgpack: MsgpackCodec) -> None:
+        # What "msgpack" means here: the codec with the client's policies.
         self._msgpack = msgpack
         self._default_codec = resolve(default_codec, msgpack)
         self._methods: dict[str, Registration] = {}
