@@ -12,6 +12,7 @@ from procwire.authentication import Token
 from procwire.codecs import Codec
 from procwire.deadlines import TimeLimit
 from procwire.parent.module import Module
+from procwire.policies import Arrays, Default, Ints, Keys, Naive, NaN, Surrogates
 from procwire.runners import Runner
 from procwire.session import Session
 from procwire.threads import Threads
@@ -86,6 +87,17 @@ class RawCodec:
 
 @final
 class MsgpackCodec:
+    def __init__(
+        self,
+        *,
+        ints: Ints = "error",
+        keys: Keys = "error",
+        naive: Naive = "error",
+        surrogates: Surrogates = "error",
+        nan: NaN = "allow",
+        arrays: Arrays = "bytes",
+        default: Default | None = None,
+    ) -> None: ...
     @property
     def name(self) -> str: ...
     def encode(self, value: Any) -> bytes: ...
@@ -153,6 +165,7 @@ class WorkerConnection(Connection):
         max_in_flight_bytes: int,
         backpressure_timeout: float | None,
         error_value: Callable[[object], str | dict[str, Any]],
+        error_codec: MsgpackCodec | None = None,
     ) -> None: ...
     @property
     def pending(self) -> int: ...

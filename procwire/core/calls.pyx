@@ -289,7 +289,7 @@ cdef class ParentConnection(Connection):
         failure = value = None
         self.end_call(call)
         try:
-            value = error_codec.decode_payload(self.reader)
+            value = default_error_codec.decode_payload(self.reader)
         except Exception as error:
             failure = CodecError(f"the error of {call.method.name!r} cannot be read: {describe(error)}")
         return call.fail(RemoteError(value) if failure is None else failure)
