@@ -5,8 +5,8 @@ Say which client is tested, in ``pyproject.toml``::
     [tool.pytest.ini_options]
     procwire_client = "worker:client"
 
-with ``@pytest.mark.procwire("worker:client")``, or by a fixture ``procwire_client`` of your own. Then
-``procwire_parent`` calls it in the test's process, ``procwire_process`` as a process of its own.
+with ``@pytest.mark.procwire("worker:client")``, or by a fixture ``procwire_client`` of your own.
+Then ``procwire_parent`` calls it in the test's process, ``procwire_process`` in one of its own.
 
 pytest imports this module in every suite of an environment that has procwire. So it is no part of
 the package, and imports nothing of it until a fixture is asked for.
@@ -49,8 +49,8 @@ def procwire_target(request: pytest.FixtureRequest) -> str:
     target = str(request.config.getini("procwire_client"))
     if not target:
         pytest.fail(
-            'which client is tested? Say @pytest.mark.procwire("module:client"), or procwire_client = '
-            '"module:client" in the ini file; for procwire_parent, a fixture procwire_client will do',
+            'which client is tested? Say @pytest.mark.procwire("module:client"), procwire_client '
+            "= module:client in the ini file; procwire_parent also takes a fixture procwire_client",
             pytrace=False,
         )
     return target

@@ -17,12 +17,7 @@ from procwire._core import (
     StreamCall,
 )
 from procwire.codecs import Codec, resolve
-from procwire.errors import (
-    NotConnectedError,
-    RequestTimeoutError,
-    UnknownEventError,
-    UnknownMethodError,
-)
+from procwire.errors import NotConnectedError, UnknownEventError, UnknownMethodError
 from procwire.handlers import ResponseKind
 from procwire.parent.link import Link
 from procwire.parent.listeners import Listeners

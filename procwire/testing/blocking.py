@@ -76,7 +76,7 @@ class BlockingParent:
                 self._wait_for(chunks.aclose())
 
     def on_event(self, name: str, handler: Callable[[Any], object]) -> Callable[[], None]:
-        """As :meth:`procwire.parent.Module.on_event`; the handler is called in the loop's thread."""
+        """As :meth:`procwire.parent.Module.on_event`; it is called in the loop's thread."""
 
         async def add() -> Callable[[], None]:
             return self._caller.on_event(name, handler)

@@ -118,9 +118,7 @@ def test_a_worker_that_hangs_is_found_and_killed(loop_name: str) -> None:
     run(loop_name, main)
 
 
-def test_pings_of_every_child(
-    loop_name: str, child: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pings_of_every_child(loop_name: str, child: str, monkeypatch: pytest.MonkeyPatch) -> None:
     answers: asyncio.Queue[bool] = asyncio.Queue()
     ping = WorkerProcess.ping
 
@@ -349,7 +347,7 @@ def test_a_queue_that_stays_full(
 
     async def main() -> None:
         module = foreign(str(tmp_path / "s"), f"{FULL_QUEUE}\nANNOUNCE\ntime.sleep(3600)")
-        with pytest.raises(SpawnError, match="socket cannot be connected to.*TimeoutError"):
+        with pytest.raises(SpawnError, match=r"cannot be connected to: TimeoutError\(\)$"):
             await ModuleManager(module).spawn()
 
     run(loop_name, main)
