@@ -63,7 +63,7 @@ class TestParent(Caller):
         for sock in (theirs, ours):
             sock.setblocking(False)
         try:
-            await self._client._start_inside(theirs, variables)
+            await self._client._serve_inside(theirs, variables)
             connection = self.module.link.make(offered, None)
             await loop.create_unix_connection(lambda: connection, sock=ours)
         except BaseException:
@@ -90,5 +90,5 @@ class TestParent(Caller):
         finally:
             tasks.close()
             self.module.set_state("closed")
-            self._client._forget_start()
+            self._client._reopen()
         return [f"tasks of handlers still run: {', '.join(sorted(left.values()))}"] if left else []
