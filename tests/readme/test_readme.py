@@ -96,6 +96,7 @@ def test_a_parent_in_python(tmp_path: Path) -> None:
 
 
 def test_the_tests_of_a_worker(tmp_path: Path) -> None:
+    pytest.importorskip("anyio")
     page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
     worker, *tests = blocks("python", page)
     (tmp_path / "worker.py").write_text(worker, encoding="utf-8")
