@@ -47,7 +47,7 @@ lint: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
 TYPING := cd tests/typing && PATH=$(CURDIR)/build/venv-$(NEWEST)/bin:$(CURDIR)/node_modules/.bin:$$PATH
 typing: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
 	$(TYPING) stubtest $(EXTENSIONS)
-	$(TYPING) mypy --config-file= --strict --warn-unreachable --python-version 3.11 uses.py
+	$(TYPING) mypy --config-file= --strict --warn-unreachable --python-version 3.11 --module uses
 	$(TYPING) pyright --pythonpath $(CURDIR)/build/venv-$(NEWEST)/bin/python
 
 # An environment has the wheel that was built from the sdist, as a user gets it: the tests never

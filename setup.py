@@ -13,8 +13,6 @@ if sys.platform == "win32":
     LINK_ARGS = []
 else:
     COMPILE_ARGS = ["-O2", "-g0", "-fvisibility=hidden"]
-    # A branch that Cython calls unlikely is an error's: it is compiled to be small.
-    COMPILE_ARGS += ["--param=builtin-expect-probability=100"]
     COMPILE_ARGS += ["-Wall", "-Wextra", "-Wno-unused-parameter", "-pthread"]
     LINK_ARGS = ["-pthread"]
 

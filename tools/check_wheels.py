@@ -2,8 +2,8 @@
 
     python tools/check_wheels.py wheelhouse/*.whl
 
-It is small, stripped and without sources, and runs on the oldest systems that are promised.  What
-any wheel has to be is for `check-wheel-contents` and `twine check` to say.
+It is stripped and without sources, its compiled module is small, and it runs on the oldest systems
+that are promised.  What any wheel has to be is for `check-wheel-contents` and `twine check` to say.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-SIZE_LIMIT = 200_000
+# Of the compiled module as it is in a wheel, compressed.  The Python files grow by what is added to
+# them; this grows unseen, with a release of Cython or of a compiler.
+MODULE_LIMIT = 280_000
 SOURCES = {".c", ".cpp", ".h", ".pxd", ".pxi", ".pyx"}
 # Of Linux: what was linked against a newer C library has another one.
 LINUX_PLATFORMS = {"manylinux_2_17", "manylinux2014", "musllinux_1_2"}
@@ -35,9 +37,6 @@ def has_symbol_table(elf: bytes) -> bool:
 
 def faults(wheel: Path) -> Iterator[str]:
     """What is wrong with a wheel, a text each."""
-    size = wheel.stat().st_size
-    if size > SIZE_LIMIT:
-        yield f"has {size} bytes, the limit is {SIZE_LIMIT}"
     # name-version-python-abi-platform.platform
     for platform in wheel.stem.split("-")[4].split("."):
         system, _, machine = platform.partition("linux")
@@ -52,6 +51,9 @@ def faults(wheel: Path) -> Iterator[str]:
         if [Path(name).name.partition(".")[0] for name in extensions] != ["_core"]:
             yield f"has not one extension module, _core, but {extensions}"
         for name in extensions:
+            size = archive.getinfo(name).compress_size
+            if size > MODULE_LIMIT:
+                yield f"has {size} bytes of {name}, compressed: the limit is {MODULE_LIMIT}"
             binary = archive.read(name)
             if binary.startswith(b"\x7fELF") and has_symbol_table(binary):
                 yield f"is not stripped: {name} has a symbol table"

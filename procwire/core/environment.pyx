@@ -1,14 +1,5 @@
 # The process's environment as the operating system gave it.
 
-cdef extern from *:
-    """
-    /* What leads to a traceback is no hot path: it is compiled to be small. */
-    #if defined(__GNUC__)
-    static void __Pyx_AddTraceback(const char *funcname, int c_line, int py_line,
-                                   const char *filename) __attribute__((cold));
-    #endif
-    """
-
 from libc.stdlib cimport getenv
 from libc.string cimport memset, strlen
 

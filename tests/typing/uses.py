@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, assert_type
 
@@ -36,7 +36,7 @@ from procwire.testing import TestParent
 
 
 @asynccontextmanager
-async def lifespan(client: Client) -> AsyncIterator[Mapping[str, object]]:
+async def lifespan(client: Client) -> AsyncGenerator[Mapping[str, object]]:
     yield {"model": client.module_name}
 
 
@@ -45,7 +45,6 @@ client = Client(lifespan=lifespan, max_concurrency=8, liveness="process")
 Client(max_concurrency="8")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Client(liveness="thread")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Client(max_threds=4)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-Client(8)  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
 
 # ---- decorators keep what they decorate --------------------------------------------------------
 
@@ -129,12 +128,12 @@ client.handle(7)  # type: ignore[call-overload]  # pyright: ignore[reportArgumen
 client.event(codec="raw")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
-@client.on_startup  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+@client.on_startup  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportUntypedFunctionDecorator]
 def asks_for_something(what: str) -> None:
     print(what)
 
 
-@client.middleware  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+@client.middleware  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportUntypedFunctionDecorator]
 def does_not_wait(data: object, ctx: Context, call_next: CallNext) -> object:
     return data
 
@@ -160,7 +159,7 @@ async def answer(ctx: Context) -> None:
     await ctx.end(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await ctx.error(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ctx.method = "other"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
-    ctx.on_abort(print("now"))  # type: ignore[arg-type, func-returns-value]  # pyright: ignore[reportArgumentType]
+    ctx.on_abort(print("now"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ctx.respond(1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
 
 
@@ -238,8 +237,7 @@ async def call() -> None:
         assert_type(await module.send("double", 4), Any)
         async for number in module.stream("count", 3):
             print(number)
-        for number in module.stream("count", 3):  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
-            print(number)
+        list(module.stream("count", 3))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     async with TestParent(client) as parent:
         assert_type(parent, TestParent)
         await parent.send(4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
