@@ -318,9 +318,7 @@ class Context:
     as well, so most handlers need no context.
     """
 
-    def __init__(
-        self, connection: WorkerConnection, method: Method, request_id: int
-    ) -> None: ...
+    def __init__(self, connection: WorkerConnection, method: Method, request_id: int) -> None: ...
     @property
     def request_id(self) -> int:
         """The parent's number for the request; 0 when no answer is expected."""
