@@ -17,7 +17,7 @@ from msgspec import inspect
 
 from procwire._core import TypedCodec, ext_hook
 from procwire.codecs import Codec
-from procwire.errors import ValidationError
+from procwire.errors import CodecError, ValidationError
 from procwire.failures import describe as describe_error
 from procwire.typed.leniency import Leniency
 from procwire.typed.mismatch import explain
@@ -101,6 +101,8 @@ class Decoding:
         return self._convert(self._plain.decode(payload))
 
     def _recover(self, payload: bytes, failure: Exception) -> Any:
+        if isinstance(failure, CodecError):
+            raise failure
         if not isinstance(failure, msgspec.MsgspecError | UnicodeError):
             raise self._fault_of_type(failure) from failure
         # Raises what says that this is no MessagePack.
