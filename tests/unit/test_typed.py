@@ -342,7 +342,7 @@ def test_what_is_no_messagepack_is_no_mismatch(annotation: Any, payload: bytes) 
 @pytest.mark.parametrize("depth", [900, 5000, 200_000])
 def test_deep_nesting_is_an_error(depth: int) -> None:
     payload = b"\x82\xa5value\x01\xa8children\x91" * depth + b"\x81\xa5value\x01"
-    with pytest.raises((ValidationError, CodecError, RecursionError)):
+    with pytest.raises(CodecError):
         decode(Tree, Raw(payload))
 
 
