@@ -1,4 +1,4 @@
-"""Typed handlers over the wire: of every form and kind, in batches, processes, behind middleware."""
+"""Typed handlers over the wire: every form and kind, batches, processes, middleware."""
 
 from __future__ import annotations
 
@@ -184,8 +184,9 @@ def test_a_name_that_is_never_defined(tmp_path: Path) -> None:
     with Parent(worker, connect=False) as parent:
         message = parent.message()
         assert message["method"] == "$error"
-        assert "an annotation of the handler of 'ask' cannot be resolved" in (
-            message["params"]["message"]
+        assert (
+            "an annotation of the handler of 'ask' cannot be resolved"
+            in (message["params"]["message"])
         )
         assert "'Query' is not defined" in message["params"]["message"]
 

@@ -36,7 +36,9 @@ def test_buffers_become_bin(size: int) -> None:
     assert replace_extensions(payload) == msgpack.packb([1, data, "behind"])
 
 
-@pytest.mark.parametrize("head", [b"\xc7\x03\x01", b"\xc8\x00\x03\x01", b"\xc9\x00\x00\x00\x03\x01"])
+@pytest.mark.parametrize(
+    "head", [b"\xc7\x03\x01", b"\xc8\x00\x03\x01", b"\xc9\x00\x00\x00\x03\x01"]
+)
 def test_any_head_will_do(head: bytes) -> None:
     assert replace_extensions(head + b"abc") == b"\xc4\x03abc"
 

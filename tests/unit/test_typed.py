@@ -332,7 +332,9 @@ def test_nil_is_not_missing_where_there_is_no_default() -> None:
             decode(annotation, {"text": None, "id": None}, nil_as_missing=True)
 
 
-@pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x01\x01", b"\xdd\xff\xff\xff\xff", b"\xd4\x02a"])
+@pytest.mark.parametrize(
+    "payload", [b"", b"\xc1", b"\x01\x01", b"\xdd\xff\xff\xff\xff", b"\xd4\x02a"]
+)
 @pytest.mark.parametrize("annotation", [list[int], dict[int, int], Query, Model, list[Any]])
 def test_what_is_no_messagepack_is_no_mismatch(annotation: Any, payload: bytes) -> None:
     with pytest.raises(CodecError):
@@ -389,8 +391,9 @@ def test_other_codecs_decide_for_themselves() -> None:
 
 
 PLAIN = [
-    None, bool, int, float, str, bytes, datetime, list, dict, list[int], Sequence[str], dict[str, Any],
-    Mapping[str, list[int]], int | None, Literal["a"], Options, Annotated[int, "a"], Iterable[float],
+    None, bool, int, float, str, bytes, datetime, list, dict, list[int], Sequence[str],
+    dict[str, Any], Mapping[str, list[int]], int | None, Literal["a"], Options,
+    Annotated[int, "a"], Iterable[float],
 ]  # fmt: skip
 MADE = [
     Item, Query, Colour, uuid.UUID, Decimal, date, set[int], tuple[int, ...], Point, dict[int, str],
