@@ -98,7 +98,7 @@ def module_source(client: Registrations, target: str) -> str:
         *(f"{declaration}\n" for declaration in types.declarations()),
         "\n".join(lines) + "\n",
         _TYPES.format(
-            name=name, function=name[0].lower() + name[1:], default=json.dumps(name.lower())
+            name=name, function=name[0].lower() + name[1:], default=json.dumps(_module_name(target))
         ),
     ]
     return "\n".join(blocks)
@@ -144,9 +144,12 @@ class _Codecs:
         return "".join(lines)
 
 
+def _module_name(target: str) -> str:
+    return target.partition(":")[0].rpartition(".")[2]
+
+
 def _identifier(target: str) -> str:
     """The class's name for the module that the client is in."""
-    module = target.partition(":")[0].rpartition(".")[2]
-    words = re.findall(r"[A-Za-z0-9]+", module)
+    words = re.findall(r"[A-Za-z0-9]+", _module_name(target))
     name = "".join(word[0].upper() + word[1:] for word in words)
     return name if name and not name[0].isdigit() else f"Worker{name}"
