@@ -1,4 +1,4 @@
-"""TypeScript from Python: what is written, and what tsc makes of it with the real parent's types."""
+"""TypeScript from Python: what is written, and what tsc says with the real parent's types."""
 
 from __future__ import annotations
 
