@@ -10,8 +10,9 @@ import sys
 from collections.abc import Sequence
 
 from procwire import logs, startup, stdio
-from procwire.client import EXIT_DEADLINE, Client
+from procwire.client import Client
 from procwire.control import own_process
+from procwire.session import EXIT_DEADLINE
 from procwire.typescript import command as types
 
 __all__ = ["load", "main"]
