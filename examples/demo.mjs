@@ -8,6 +8,7 @@ const EXAMPLES = {
   event: "jobs that report their progress",
   image: "NumPy looks at the sky",
   trace: "a middleware for OpenTelemetry",
+  typed: "annotations that are kept, in Node as well",
 };
 /** Milliseconds after which an example is stuck. */
 const TIME_LIMIT = 60_000;

@@ -96,6 +96,8 @@ class Client(Registrations):
             JavaScript would change or refuse, and for types that have no form, as
             :class:`MsgpackCodec` says. They are for the methods and events whose codec is
             ``"msgpack"``, and for the details of errors; a codec object has its own.
+        nil_as_missing: Whether nil stands for a field's default where the field's type has no
+            ``None``. JavaScript sends nil for ``{limit: undefined}``.
 
     Attributes:
         state: What start-up has loaded: a namespace for attributes of your own.
@@ -130,6 +132,7 @@ class Client(Registrations):
         nan: NaN = "allow",
         arrays: Arrays = "bytes",
         default: Default | None = None,
+        nil_as_missing: bool = False,
     ) -> None:
         # Handlers, child processes and tracebacks have no business with it.
         self._token = take_token(auth_token)
@@ -156,7 +159,7 @@ class Client(Registrations):
             arrays=arrays,
             default=default,
         )
-        super().__init__(default_codec, msgpack)
+        super().__init__(default_codec, msgpack, nil_as_missing=nil_as_missing)
         self.state = SimpleNamespace()
         self._lifespan = Lifespan(lifespan)
         self._event_ids: dict[str, int] = {}
