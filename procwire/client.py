@@ -135,6 +135,8 @@ class Client(Registrations):
             :class:`HandlerError`, as ``err.data.name``.
         debug: Whether it is told the traceback as well, as ``err.data.traceback``. Paths and
             source lines of this machine are in it.
+        nil_as_missing: Whether nil stands for a field's default where the field's type has no
+            ``None``. JavaScript sends nil for ``{limit: undefined}``.
 
     Attributes:
         state: What start-up has loaded: a namespace for attributes of your own.
@@ -161,6 +163,7 @@ class Client(Registrations):
         announce: Announce = "ready",
         error_details: bool = False,
         debug: bool = False,
+        nil_as_missing: bool = False,
     ) -> None:
         # Handlers, child processes and tracebacks have no business with it.
         self._token = take_token(auth_token)
@@ -186,7 +189,7 @@ class Client(Registrations):
             raise ValueError(f"stall_report is {MIN_STALL_REPORT} s at least, got {stall_report}")
         if announce not in ("ready", "early"):
             raise ValueError(f"announce is 'ready' or 'early', got {announce!r}")
-        super().__init__(default_codec)
+        super().__init__(default_codec, nil_as_missing=nil_as_missing)
         self.state = SimpleNamespace()
         self._lifespan = Lifespan(lifespan)
         self._announce = announce

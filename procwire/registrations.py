@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, overload
 
 from procwire._core import Method
+from procwire.annotations import FROM_ANNOTATION, UNKNOWN, answer_type, data_type
 from procwire.batching import Batch, check_batch
 from procwire.codecs import Codec, resolve
 from procwire.deadlines import TimeLimit, milliseconds, time_limit
+from procwire.decoders import Wanted, decoder_for
 from procwire.errors import AlreadyStartedError
 from procwire.handlers import HandlerShape, ResponseKind, inspect_handler
 from procwire.middleware import Middleware, wrap
@@ -38,6 +40,8 @@ class HandlerOptions(TypedDict, total=False):
     sync_to_thread: bool
     executor: Where | None
     batch: Batch | None
+    data: Any
+    validate_result: bool
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,61 @@ class Registration:
     max_concurrency: int | None
     executor: Where | None
     batch: Batch | None
+    data: Any
+    validate_result: bool
+
+    def data_type(self) -> Any:
+        """The type of what a request is decoded to; ``UNKNOWN`` when nobody has said.
+
+        Raises:
+            NameError: the annotation has names that are not defined (yet).
+        """
+        if self.data is not FROM_ANNOTATION:
+            return self.data
+        return data_type(self.function, batch=self.batch is not None)
+
+    def answer_type(self) -> Any:
+        """The type of an answer, or of a chunk; ``UNKNOWN`` when nobody has said.
+
+        Raises:
+            NameError: the annotation has names that are not defined (yet).
+        """
+        return answer_type(
+            self.function,
+            self.shape.response,
+            takes_context=self.shape.takes_context,
+            batch=self.batch is not None,
+        )
+
+    def typed(self, *, nil_as_missing: bool) -> Self:
+        """The same with the codecs that its annotations ask for.
+
+        Raises:
+            NameError: an annotation has names that are not defined (yet).
+            TypeError, ValueError, ImportError: see :meth:`Client.handle`.
+        """
+        wanted = Wanted(self.data_type(), self.request_codec, nil_as_missing)
+        request_codec, response_codec = decoder_for(wanted), self.response_codec
+        if self.validate_result:
+            answer = self.answer_type()
+            if answer is UNKNOWN:
+                raise ValueError("validate_result needs a return annotation that says what it is")
+            # Most workers have no use for it.
+            from procwire.typed import checked
+
+            response_codec = checked(Wanted(answer, response_codec))
+        return replace(self, request_codec=request_codec, response_codec=response_codec)
 
 
 class Registrations:
     """The registering half of a client; closed when the client starts."""
 
-    def __init__(self, default_codec: Codec | str) -> None:
+    def __init__(self, default_codec: Codec | str, *, nil_as_missing: bool = False) -> None:
         self._default_codec = resolve(default_codec)
+        self._nil_as_missing = nil_as_missing
         self._methods: dict[str, Registration] = {}
+        # Those whose annotations have names that were not defined yet.
+        self._unresolved: list[str] = []
         self._events: dict[str, Codec] = {}
         self._middlewares: list[Middleware] = []
         self._started = False
@@ -84,6 +135,8 @@ class Registrations:
         sync_to_thread: bool = True,
         executor: Where | None = None,
         batch: Batch | None = None,
+        data: Any = FROM_ANNOTATION,
+        validate_result: bool = False,
     ) -> Callable[[Handler], Handler]: ...
 
     @overload
@@ -102,6 +155,8 @@ class Registrations:
         sync_to_thread: bool = True,
         executor: Where | None = None,
         batch: Batch | None = None,
+        data: Any = FROM_ANNOTATION,
+        validate_result: bool = False,
     ) -> Self: ...
 
     def handle(
@@ -119,6 +174,8 @@ class Registrations:
         sync_to_thread: bool = True,
         executor: Where | None = None,
         batch: Batch | None = None,
+        data: Any = FROM_ANNOTATION,
+        validate_result: bool = False,
     ) -> Any:
         """Register the handler of a method.
 
@@ -159,13 +216,20 @@ class Registrations:
                 :class:`concurrent.futures.Executor`, which stays the caller's to shut down.
             batch: Gather concurrent requests: the handler takes a list of payloads and returns a
                 list of answers.
+            data: The type that payloads become, if it is not the one that the handler's first
+                parameter is annotated with; of a batch the type of one payload. ``object`` leaves
+                them as the codec decodes them.
+            validate_result: Whether answers must be what the handler's return annotation says; one
+                that is not is an error to the caller. Costs as much as decoding the answer.
 
         Raises:
             AlreadyStartedError: the client has been started.
-            TypeError: the handler cannot be called as a handler is, or not by that executor.
+            TypeError: the handler cannot be called as a handler is, or not by that executor, or no
+                payload can become what it is annotated with.
+            ImportError: the annotation takes msgspec, the extra ``typed``, or the codec takes
+                pyarrow, the extra ``arrow``.
             ValueError: the method is registered already, or the handler cannot answer in the way
                 that ``response`` says, or there is no such codec, or a number is out of its range.
-            ModuleNotFoundError: the library that the codec needs is not installed.
         """
         options: dict[str, Any] = {
             "response": response,
@@ -178,6 +242,8 @@ class Registrations:
             "sync_to_thread": sync_to_thread,
             "executor": executor,
             "batch": batch,
+            "data": data,
+            "validate_result": validate_result,
         }
         return self._handle(method, handler, options)
 
@@ -256,6 +322,8 @@ class Registrations:
         sync_to_thread: bool = True,
         executor: Where | None = None,
         batch: Batch | None = None,
+        data: Any = FROM_ANNOTATION,
+        validate_result: bool = False,
     ) -> None:
         self._check_open_for("method", name, self._methods)
         if codec is not None and (request_codec is not None or response_codec is not None):
@@ -270,7 +338,7 @@ class Registrations:
         check_executor(executor, function, shape)
         if batch is not None:
             check_batch(shape, batch, max_concurrency)
-        self._methods[name] = Registration(
+        registered = Registration(
             function,
             shape,
             requests,
@@ -280,7 +348,33 @@ class Registrations:
             max_concurrency,
             executor,
             batch,
+            data,
+            validate_result,
         )
+        try:
+            registered = registered.typed(nil_as_missing=self._nil_as_missing)
+        except NameError:
+            # Perhaps it is defined further down in the module.
+            self._unresolved.append(name)
+        self._methods[name] = registered
+
+    def _resolve_annotations(self) -> None:
+        """Look again for what was not defined when the handlers were registered.
+
+        Raises:
+            TypeError: it still is not.
+        """
+        while self._unresolved:
+            name = self._unresolved[0]
+            registered = self._methods[name]
+            try:
+                self._methods[name] = registered.typed(nil_as_missing=self._nil_as_missing)
+            except NameError as error:
+                raise TypeError(
+                    f"an annotation of the handler of {name!r} cannot be resolved: {error}; "
+                    "import the name when the program runs, or give the handler data=..."
+                ) from error
+            del self._unresolved[0]
 
     def _check_open_for(self, what: str, name: str, registered: Iterable[str]) -> None:
         self._check_open(f"{what} {name!r}")
@@ -303,6 +397,7 @@ class Registrations:
 
     def _make_methods(self, runners: Runners) -> list[Method]:
         """The methods for the dispatcher, numbered from 1 in the order of registration."""
+        self._resolve_annotations()
         return [
             self._make_method(name, number, registered, runners)
             for number, (name, registered) in enumerate(self._methods.items(), 1)

@@ -7,6 +7,9 @@ cdef class Codec:
     cdef readonly str name
     # An ack without a value is an empty payload; MessagePack sends its nil.
     cdef bint empty_ack
+    # encode() or decode() is the user's, or calls what is: it must not find itself in the
+    # shared task.
+    cdef bint runs_user_code
 
     cdef object decode_payload(self, FrameReader reader)
     cdef object decode_bytes(self, bytes payload)

@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 
-from procwire.errors import CodecError, NotConnectedError, ProtocolError
+from procwire.errors import CodecError, NotConnectedError, ProtocolError, ValidationError
 from procwire.failures import describe, log_about, log_failure, log_unsendable, reductions
 
 connection_logger = logging.getLogger("procwire.connection")
@@ -52,8 +52,8 @@ cdef class Method:
         self.takes_context = takes_context
         self.request_codec = as_codec(request_codec)
         self.response_codec = as_codec(response_codec)
-        self.runs_user_codec = (isinstance(self.request_codec, ForeignCodec)
-                                or isinstance(self.response_codec, ForeignCodec))
+        self.runs_user_codec = (self.request_codec.runs_user_code
+                                or self.response_codec.runs_user_code)
         if time_limit is not None:
             self.deadlines = Deadlines(time_limit.seconds)
             self.deadline_from_arrival = time_limit.from_arrival
@@ -316,6 +316,9 @@ cdef class WorkerConnection(Connection):
                 data = method.request_codec.decode_payload(self.reader)
             else:
                 data = method.request_codec.decode_bytes(payload)
+        except ValidationError as error:
+            # It says itself what the caller has to know.
+            failure = error
         except BaseException as error:
             failure = CodecError(
                 f"the payload for {method.name!r} is not {method.request_codec.name}: "
