@@ -34,9 +34,6 @@ class _Casts:
         schema = self._schema(table.schema)
         if schema.equals(table.schema, check_metadata=True):
             return table
-        if not schema.names:
-            # Without columns, only the table knows how many rows it has.
-            return table.replace_schema_metadata(schema.metadata)
         columns = [
             _cast_column(column, field) for column, field in zip(table.columns, schema, strict=True)
         ]
