@@ -123,7 +123,7 @@ SANITIZERS := address,undefined
 FUZZ_SANITIZERS := $(SANITIZERS),fuzzer-no-link
 # Deferred: only what needs it asks the compiler.
 LIBASAN = $(wildcard $(shell gcc -print-file-name=libasan.so 2>/dev/null))
-FUZZ_TARGETS ?= reader decode encode
+FUZZ_TARGETS ?= reader decode encode extensions typed
 SECONDS ?= 60
 
 # What workers weigh under a sanitizer means nothing.
@@ -175,7 +175,7 @@ build/venv-fuzz/tools: pyproject.toml
 		echo 'make fuzz needs clang and its sanitizers (Debian: apt-get install clang libclang-rt-14-dev)' >&2; \
 		exit 2; }
 	$(shell tools/find-pythons $(OLDEST)) -m venv --clear build/venv-fuzz
-	build/venv-fuzz/bin/pip install --quiet 'pip>=25.1' 'atheris>=3,<4'
+	build/venv-fuzz/bin/pip install --quiet 'pip>=25.1' 'atheris>=3,<4' 'msgspec>=0.19,<1'
 	CC=clang LDSHARED='clang -shared' CFLAGS='-O1 -g -fsanitize=address,fuzzer-no-link' \
 		build/venv-fuzz/bin/pip install --quiet --no-cache-dir --no-binary msgpack 'msgpack>=1.1,<2'
 	touch $@

@@ -12,6 +12,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
+from procwire._core import RawCodec
 from procwire.annotations import UNKNOWN
 from procwire.codecs import Codec
 
@@ -45,6 +46,9 @@ def decoder_for(wanted: Wanted) -> Codec:
         ImportError: a package is needed for it that is not installed.
     """
     if wanted.type in (UNKNOWN, Any, object):
+        return wanted.codec
+    if wanted.type is bytes and isinstance(wanted.codec, RawCodec):
+        # It gives nothing else.
         return wanted.codec
     for name in _PROVIDERS:
         codec: Codec | None = importlib.import_module(name).decoder_for(wanted)

@@ -21,7 +21,7 @@ from procwire.splitting import Splitting, as_generator
 if TYPE_CHECKING:
     from procwire.executors import Runners
 
-__all__ = ["HandlerOptions", "Registration", "Registrations"]
+__all__ = ["EventTypes", "HandlerOptions", "MethodTypes", "Registration", "Registrations"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -103,6 +103,25 @@ class Registration:
         return replace(self, request_codec=request_codec, response_codec=response_codec)
 
 
+@dataclass(frozen=True)
+class MethodTypes:
+    """What a method takes and gives, for those who write it down."""
+
+    data: Any
+    answer: Any
+    request_codec: Codec
+    response_codec: Codec
+    response: ResponseKind
+
+
+@dataclass(frozen=True)
+class EventTypes:
+    """What an event carries."""
+
+    data: Any
+    codec: Codec
+
+
 class Registrations:
     """The registering half of a client; closed when the client starts."""
 
@@ -113,6 +132,7 @@ class Registrations:
         # Those whose annotations have names that were not defined yet.
         self._unresolved: list[str] = []
         self._events: dict[str, Codec] = {}
+        self._event_data: dict[str, Any] = {}
         self._middlewares: list[Middleware] = []
         self._started = False
 
@@ -296,8 +316,13 @@ class Registrations:
 
         return decorate
 
-    def event(self, name: str, *, codec: Codec | str | None = None) -> Self:
+    def event(self, name: str, *, codec: Codec | str | None = None, data: Any = UNKNOWN) -> Self:
         """Register an event that this worker emits; returns the client.
+
+        Args:
+            name: The event's name.
+            codec: The codec of what it carries: an object or a name.
+            data: The type of what it carries, for ``python -m procwire types``.
 
         Raises:
             AlreadyStartedError: the client has been started.
@@ -305,6 +330,7 @@ class Registrations:
         """
         self._check_open_for("event", name, self._events)
         self._events[name] = self._default_codec if codec is None else resolve(codec)
+        self._event_data[name] = data
         return self
 
     def _register(
@@ -433,6 +459,36 @@ class Registrations:
             return made
         wrapped = wrap(made, form, runners.threads, self._middlewares)
         return method("coroutine", wrapped, True)
+
+    def _types(self) -> tuple[dict[str, MethodTypes], dict[str, EventTypes]]:
+        """What methods take and give, and what events carry.
+
+        Raises:
+            TypeError: an annotation has names that are not defined.
+        """
+        self._resolve_annotations()
+        methods = {
+            name: MethodTypes(
+                registered.data_type(),
+                self._answer_type(name, registered),
+                registered.request_codec,
+                registered.response_codec,
+                registered.shape.response,
+            )
+            for name, registered in self._methods.items()
+        }
+        events = {
+            name: EventTypes(self._event_data[name], codec) for name, codec in self._events.items()
+        }
+        return methods, events
+
+    def _answer_type(self, name: str, registered: Registration) -> Any:
+        try:
+            return registered.answer_type()
+        except NameError as error:
+            raise TypeError(
+                f"the return annotation of the handler of {name!r} cannot be resolved: {error}"
+            ) from error
 
     def _schema(self) -> dict[str, Any]:
         """What the parent is told about methods and events."""

@@ -27,7 +27,7 @@ def declare(client: Client, name: str = "test", *, request_timeout: float = 10.0
             ``timeout``.
     """
     module = Module(
-        name, max_payload_size=client._max_payload_size, request_timeout=request_timeout
+        name, max_payload_size=client._options.max_payload_size, request_timeout=request_timeout
     )
     for method, registered in client._methods.items():
         module.method(

@@ -17,7 +17,7 @@ from msgspec import inspect
 
 from procwire._core import TypedCodec, ext_hook
 from procwire.codecs import Codec
-from procwire.errors import ValidationError
+from procwire.errors import CodecError, ValidationError
 from procwire.failures import describe as describe_error
 from procwire.typed.leniency import Leniency
 from procwire.typed.mismatch import explain
@@ -101,11 +101,14 @@ class Decoding:
         return self._convert(self._plain.decode(payload))
 
     def _recover(self, payload: bytes, failure: Exception) -> Any:
+        if isinstance(failure, CodecError):
+            raise failure
         if not isinstance(failure, msgspec.MsgspecError | UnicodeError):
             raise self._fault_of_type(failure) from failure
         # Raises what says that this is no MessagePack.
-        tree = self._leniency.apply(self._shape, self._plain.decode(payload))
+        tree = self._plain.decode(payload)
         try:
+            tree = self._leniency.apply(self._shape, tree)
             return self._convert(tree)
         except msgspec.ValidationError as error:
             raise explain(error, tree, self._shape, self._convert) from error
@@ -114,8 +117,10 @@ class Decoding:
 
     def _fault_of_type(self, failure: Exception) -> Exception:
         """What the caller is told of an exception that the type's own code has raised."""
-        if isinstance(failure, MemoryError | RecursionError):
+        if isinstance(failure, MemoryError):
             return failure
+        if isinstance(failure, RecursionError):
+            return CodecError(f"nested too deeply for {describe(self._shape)}")
         return ValidationError(
             "$", describe(self._shape), "a value that it refuses", describe_error(failure)
         )

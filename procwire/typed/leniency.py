@@ -21,6 +21,7 @@ from procwire.typed.shapes import (
     is_array,
     is_object,
     member_for,
+    tag_of,
     unwrap,
 )
 
@@ -98,7 +99,7 @@ class Leniency:
             shapes = list(shape.item_types)
         else:
             shapes = [field.type for field in fields_of(shape)]
-            if getattr(shape, "tag_field", None) is not None:
+            if tag_of(shape) is not None:
                 shapes.insert(0, inspect.AnyType())
         # Of an array of another length the decoder will say so.
         changed = [self.apply(item, part) for item, part in zip(shapes, value, strict=False)]

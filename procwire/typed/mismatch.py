@@ -24,6 +24,7 @@ from procwire.typed.shapes import (
     fields_of,
     is_array,
     member_for,
+    tag_of,
     unwrap,
 )
 from procwire.typed.values import kind_of, shown
@@ -154,8 +155,9 @@ def _look_up(steps: list[str | int], tree: Any, shape: Shape) -> tuple[Shape | N
 def _part(shape: Shape, step: str | int) -> Shape | None:
     if isinstance(shape, inspect.UnionType):
         # Which member it is depends on the tag; that is what is at fault.
-        tags = [member.tag for member in shape.types if getattr(member, "tag_field", 0) == step]
+        tags = [tag[1] for member in shape.types if (tag := tag_of(member)) and tag[0] == step]
         return inspect.LiteralType(tuple(tags)) if tags else None
+    tag = tag_of(shape)
     if isinstance(shape, inspect.DictType):
         return unwrap(shape.value_type)
     if isinstance(shape, ARRAYS):
@@ -164,11 +166,11 @@ def _part(shape: Shape, step: str | int) -> Shape | None:
         types = list(shape.item_types)
     elif is_array(shape):
         types = [field.type for field in fields_of(shape)]
-        if getattr(shape, "tag_field", None) is not None:
-            types.insert(0, inspect.LiteralType((shape.tag,)))
+        if tag is not None:
+            types.insert(0, inspect.LiteralType((tag[1],)))
     else:
-        if step == getattr(shape, "tag_field", None):
-            return inspect.LiteralType((shape.tag,))
+        if tag is not None and tag[0] == step:
+            return inspect.LiteralType((tag[1],))
         named = [field.type for field in fields_of(shape) if field.encode_name == step]
         return unwrap(named[0]) if named else None
     return unwrap(types[step]) if isinstance(step, int) and step < len(types) else None

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from msgspec import inspect
+from msgspec import NODEFAULT, inspect
 
 __all__ = [
     "ARRAYS",
@@ -18,6 +18,7 @@ __all__ = [
     "is_object",
     "member_for",
     "runs_user_code",
+    "tag_of",
     "unwrap",
     "walk",
 ]
@@ -30,7 +31,7 @@ OBJECTS = (inspect.StructType, inspect.DataclassType, inspect.TypedDictType)
 ARRAYS = (inspect.ListType, inspect.SetType, inspect.FrozenSetType, inspect.VarTupleType)
 """Arrays whose items are of one type."""
 
-_FACTORIES = (inspect.NODEFAULT, list, dict, set, frozenset, bytearray)
+_FACTORIES = (NODEFAULT, list, dict, set, frozenset, bytearray)
 """What makes a default without calling anything of the user's."""
 
 _LEAF_VALUES: tuple[tuple[type, tuple[type, ...]], ...] = (
@@ -65,6 +66,14 @@ def fields_of(shape: Shape) -> Sequence[inspect.Field]:
     """The fields of a class; empty for what has none."""
     fields: Sequence[inspect.Field] = getattr(shape, "fields", ())
     return fields
+
+
+def tag_of(shape: Shape) -> tuple[str, str | int] | None:
+    """The field that tells the members of a union apart, and what it has here."""
+    if not isinstance(shape, inspect.StructType) or shape.tag_field is None:
+        return None
+    assert shape.tag is not None
+    return shape.tag_field, shape.tag
 
 
 def walk(shape: Shape) -> Iterator[Shape]:
@@ -124,14 +133,12 @@ def _leaves(members: Sequence[Shape], value: Any) -> list[Shape]:
     return []
 
 
-def _tagged(members: Sequence[Shape], tag_of: Callable[[str], Any]) -> list[Shape]:
+def _tagged(members: Sequence[Shape], read: Callable[[str], Any]) -> list[Shape]:
     """Those whose tag the value has."""
     return [
         member
         for member in members
-        if isinstance(member, inspect.StructType)
-        and member.tag_field is not None
-        and tag_of(member.tag_field) == member.tag
+        if (tag := tag_of(member)) is not None and read(tag[0]) == tag[1]
     ]
 
 
