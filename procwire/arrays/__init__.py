@@ -1,7 +1,7 @@
 """Payloads that become NumPy arrays, without a copy, where a handler's annotation says so.
 
-On raw methods the payload is the array's memory, on MessagePack methods a ``Buffer`` or a typed array
-is.  NumPy itself is loaded by whoever writes the annotation, never by this package.
+On raw methods the payload is the array's memory, on MessagePack methods a ``Buffer`` or a typed
+array is.  NumPy itself is loaded by whoever writes the annotation, never by this package.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def decoder_for(wanted: Wanted) -> Codec | None:
     Raises:
         TypeError: bytes do not become such an array: their type or shape remains open.
     """
-    annotation, markers = wanted.type, ()
+    annotation, markers = wanted.type, []
     if typing.get_origin(annotation) is typing.Annotated:
         annotation, *markers = typing.get_args(annotation)
     # Without NumPy there is no such annotation.

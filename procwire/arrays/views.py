@@ -119,7 +119,7 @@ def array_type(annotation: Any, markers: Sequence[Any]) -> ArrayType:
 
     Args:
         annotation: ``numpy.ndarray``, with or without parameters.
-        markers: What it is annotated with: a :class:`Shape`, a :class:`numpy.dtype`, an :class:`Npy`.
+        markers: What else it says: a :class:`Shape`, a :class:`numpy.dtype`, an :class:`Npy`.
 
     Raises:
         TypeError: bytes do not become such an array.

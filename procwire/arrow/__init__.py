@@ -1,6 +1,6 @@
 """Tables as payloads: the codec ``"arrow"``, the other side of ``@procwire/codecs/arrow``.
 
-pyarrow is loaded with this module, which is loaded with the first method or event whose codec it is.
+pyarrow is loaded with this module, and this with the first method or event whose codec it is.
 """
 
 from __future__ import annotations

@@ -32,11 +32,11 @@ class ArrowCodec:
         validation: ``"cheap"`` checks each column's lengths and buffer sizes, in a time that does
             not grow with the rows.  ``"full"`` looks at every offset, index and string as well, so
             that bytes of any origin can be read without harm.
-        decode_dictionaries: Whether dictionary-encoded columns arrive as plain ones.  Strings made by
-            ``tableFromArrays`` and ``vectorFromArray`` are dictionary-encoded.
+        decode_dictionaries: Whether dictionary-encoded columns arrive as plain ones.  Strings in
+            ``tableFromArrays`` and ``vectorFromArray`` become dictionaries.
         compression: ``"lz4"`` or ``"zstd"``, for a parent that has registered that codec with
             apache-arrow: by itself it reads neither.  Compressed payloads are always read.
-        old_reader: Whether views and large variants of strings, bytes and lists are sent as the plain
+        old_reader: Whether views and large variants of strings, bytes and lists are sent as plain
             types, for releases of apache-arrow before 21.
         decimals: What is sent for decimals, whose digits JavaScript sees without their point:
             themselves (``"keep"``), ``"float"`` or ``"string"``.

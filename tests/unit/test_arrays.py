@@ -68,16 +68,16 @@ def test_an_array_is_a_view_that_cannot_be_written_to(annotation: Any) -> None:
     ("annotation", "payload", "text"),
     [
         (PIXELS, bytes(11),
-         "$: expected an array of uint8 and shape (n, 2, 3), got 11 bytes (not a multiple of 6 bytes)"),
-        (PAIR, bytes(12), "$: expected an array of float32 and shape (2,), got 12 bytes (it takes 8 bytes)"),
-        (PAIR, b"", "$: expected an array of float32 and shape (2,), got 0 bytes (it takes 8 bytes)"),
-        (NDArray[np.int16], b"\0", "$: expected an array of int16, got 1 bytes (not a multiple of 2 bytes)"),
+         "uint8 and shape (n, 2, 3), got 11 bytes (not a multiple of 6 bytes)"),
+        (PAIR, bytes(12), "float32 and shape (2,), got 12 bytes (it takes 8 bytes)"),
+        (PAIR, b"", "float32 and shape (2,), got 0 bytes (it takes 8 bytes)"),
+        (NDArray[np.int16], b"\0", "int16, got 1 bytes (not a multiple of 2 bytes)"),
     ],
 )  # fmt: skip
 def test_wrong_sizes(annotation: Any, payload: bytes, text: str) -> None:
     with pytest.raises(ValidationError) as caught:
         decoder(annotation).decode(payload)
-    assert str(caught.value) == text
+    assert str(caught.value) == f"$: expected an array of {text}"
     assert caught.value.to_payload()["code"] == "VALIDATION"
 
 
@@ -179,7 +179,7 @@ def test_bytes_in_messagepack() -> None:
     codec = decoder(PAIR, MsgpackCodec())
     for packed in (msgpack.packb(bytes(8)), msgpack.packb(msgpack.ExtType(1, bytes(8)))):
         assert codec.decode(packed).shape == (2,)
-    with pytest.raises(ValidationError, match="got list .send a Buffer or a typed array."):
+    with pytest.raises(ValidationError, match=r"got list \(send a Buffer or a typed array\)"):
         codec.decode(msgpack.packb([1.0, 2.0]))
 
 
@@ -203,5 +203,7 @@ def test_numpy_is_not_loaded_for_others() -> None:
         "procwire.Client().handle('f', f, codec='raw')\n"
         "print([name for name in ('numpy', 'pyarrow', 'msgspec') if name in sys.modules])"
     )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert run.stdout == "[]\n"

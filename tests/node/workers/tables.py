@@ -86,7 +86,9 @@ COLUMNS["struct_of_list_views"] = pa.StructArray.from_arrays(
 COLUMNS["list_of_dictionaries"] = pa.ListArray.from_arrays(
     pa.array([0, 2, None, 3], pa.int32()), COLUMNS["dictionary_int64"]
 )
-COLUMNS["map_of_run_ends"] = pa.MapArray.from_arrays([0, 1, 3], ["k", "l", "m"], COLUMNS["run_ends"])
+COLUMNS["map_of_run_ends"] = pa.MapArray.from_arrays(
+    [0, 1, 3], ["k", "l", "m"], COLUMNS["run_ends"]
+)
 COLUMNS["slice_of_lists_of_dictionaries"] = COLUMNS["list_of_dictionaries"].slice(1)
 
 CODECS = {
@@ -155,6 +157,7 @@ def ipc(data: dict[str, Any]) -> pa.Buffer:
 
 
 TABLE = pa.table({"a": pa.array([1, 2, 3], pa.int32()), "b": ["x", "y", "z"]})
+
 
 def failing() -> Iterator[pa.RecordBatch]:
     yield TABLE.to_batches()[0]
