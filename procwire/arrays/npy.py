@@ -12,7 +12,6 @@ __all__ = ["Header", "read_header"]
 _MAGIC = b"\x93NUMPY"
 _LENGTH_SIZES = {1: 2, 2: 4, 3: 4}
 """Bytes of the header's length, by the format's version."""
-_KEYS = {"descr", "fortran_order", "shape"}
 
 MAX_HEADER = 10_000
 """Bytes of a header that is read; NumPy's own limit."""
@@ -44,9 +43,8 @@ def read_header(payload: bytes) -> Header:
         raise ValueError("its header is too long")
     try:
         fields = ast.literal_eval(payload[start:offset].decode().strip())
-        if set(fields) != _KEYS:
-            raise ValueError
         dtype, shape = np.lib.format.descr_to_dtype(fields["descr"]), fields["shape"]
+        fortran_order = bool(fields["fortran_order"])
     except (AttributeError, IndexError, KeyError, MemoryError, RecursionError, SyntaxError,
             TypeError, ValueError) as error:  # fmt: skip
         raise ValueError("its header cannot be read") from error
@@ -54,4 +52,4 @@ def read_header(payload: bytes) -> Header:
         raise ValueError("its items are Python objects")
     if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
         raise ValueError("its header has no shape")
-    return Header(dtype, bool(fields["fortran_order"]), shape, offset)
+    return Header(dtype, fortran_order, shape, offset)

@@ -149,6 +149,7 @@ def header(text: str) -> bytes:
         (header("(" * 5000), "its header cannot be read"),
         (header("{'descr': '<f8'}"), "its header cannot be read"),
         (header("[1]"), "its header cannot be read"),
+        (header("{'descr': '<f8', 'shape': (1,)}"), "its header cannot be read"),
         (header("{'descr': 'nonsense', 'fortran_order': 0, 'shape': ()}"), "cannot be read"),
         (header("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}") + bytes(8), "objects"),
         (header("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}"), "no shape"),
