@@ -55,9 +55,7 @@ def decoder_for(wanted: Wanted) -> Codec | None:
     Raises:
         TypeError: bytes do not become such an array: their type or shape remains open.
     """
-    annotation, markers = wanted.type, []
-    if typing.get_origin(annotation) is typing.Annotated:
-        annotation, *markers = typing.get_args(annotation)
+    annotation, markers = _unfold(wanted.type)
     # Without NumPy there is no such annotation.
     numpy: Any = sys.modules.get("numpy")
     if numpy is None or (typing.get_origin(annotation) or annotation) is not numpy.ndarray:
@@ -67,3 +65,19 @@ def decoder_for(wanted: Wanted) -> Codec | None:
     from procwire.arrays.views import ArrayCodec, array_type
 
     return ArrayCodec(wanted.codec, array_type(annotation, markers))
+
+
+def _unfold(annotation: Any) -> tuple[Any, list[Any]]:
+    """An annotation without the names that stand for it, and what it is annotated with."""
+    markers: list[Any] = []
+    while True:
+        origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+        # Written as `type NDArray[T] = ...`, as in NumPy from 2.5 on.
+        named = getattr(origin or annotation, "__value__", None)
+        if origin is typing.Annotated:
+            annotation = arguments[0]
+            markers += arguments[1:]
+        elif named is not None:
+            annotation = named[arguments] if arguments else named
+        else:
+            return annotation, markers
