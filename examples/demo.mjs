@@ -10,6 +10,7 @@ const EXAMPLES = {
   filter: "a 4K image as bare bytes",
   frame: "Arrow tables, and Polars",
   trace: "a middleware for OpenTelemetry",
+  typed: "annotations that are kept, in Node as well",
 };
 /** Milliseconds after which an example is stuck. */
 const TIME_LIMIT = 60_000;

@@ -59,6 +59,9 @@ class Registration:
     batch: Batch | None
     data: Any
     validate_result: bool
+    # What the worker uses of the codecs, with what its annotations ask for.
+    decoder: Codec
+    encoder: Codec
 
     def data_type(self) -> Any:
         """The type of what a request is decoded to; ``UNKNOWN`` when nobody has said.
@@ -84,14 +87,14 @@ class Registration:
         )
 
     def typed(self, *, nil_as_missing: bool) -> Self:
-        """The same with the codecs that its annotations ask for.
+        """The same with what its annotations ask for.
 
         Raises:
             NameError: an annotation has names that are not defined (yet).
             TypeError, ValueError, ImportError: see :meth:`Client.handle`.
         """
         wanted = Wanted(self.data_type(), self.request_codec, nil_as_missing)
-        request_codec, response_codec = decoder_for(wanted), self.response_codec
+        decoder, encoder = decoder_for(wanted), self.response_codec
         if self.validate_result:
             answer = self.answer_type()
             if answer is UNKNOWN:
@@ -99,8 +102,8 @@ class Registration:
             # Most workers have no use for it.
             from procwire.typed import checked
 
-            response_codec = checked(Wanted(answer, response_codec))
-        return replace(self, request_codec=request_codec, response_codec=response_codec)
+            encoder = checked(Wanted(answer, encoder))
+        return replace(self, decoder=decoder, encoder=encoder)
 
 
 @dataclass(frozen=True)
@@ -376,6 +379,8 @@ class Registrations:
             batch,
             data,
             validate_result,
+            decoder=requests,
+            encoder=responses,
         )
         try:
             registered = registered.typed(nil_as_missing=self._nil_as_missing)
@@ -444,8 +449,8 @@ class Registrations:
                 form,
                 function,
                 takes_context,
-                registered.request_codec,
-                registered.response_codec,
+                registered.decoder,
+                registered.encoder,
                 registered.time_limit,
                 registered.max_concurrency,
             )

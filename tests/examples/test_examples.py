@@ -45,7 +45,7 @@ def result_of(call: str, account: str) -> str:
 
 def test_the_account_is_plain_in_a_pipe_and_ends_with_counts(account: str) -> None:
     assert "\x1b" not in account
-    assert re.fullmatch(r"7 examples, \d+ results, 0 failed", account.splitlines()[-1])
+    assert re.fullmatch(r"8 examples, \d+ results, 0 failed", account.splitlines()[-1])
 
 
 def test_echo(account: str) -> None:
@@ -93,6 +93,24 @@ def test_frame(account: str) -> None:
 def test_trace(account: str) -> None:
     assert result_of("greet, in a trace", account) == "'Hello, Node'"
     assert result_of("count, in a thread", account) == "{ words: 4, sameTrace: true }"
+
+
+def test_typed(account: str) -> None:
+    assert "total: '35.10', currency: 'EUR', due: '2026-12-07'" in result_of("bill(order)", account)
+    assert "$.lines[1].quantity: expected int, got str" in result_of("bill(a bad order)", account)
+    assert result_of("ship(order)", account) == "[ '3 × globe', '1 × map' ]"
+
+
+def test_the_types_in_typescript_are_up_to_date() -> None:
+    arguments = ["types", "typed_worker:client", "--check", "-o", "typed_worker.ts"]
+    path = os.pathsep.join(path for path in sys.path if path)
+    subprocess.run(
+        [sys.executable, "-m", "procwire", *arguments],
+        cwd=EXAMPLES,
+        env={**os.environ, "PYTHONPATH": path},
+        check=True,
+        timeout=60,
+    )
 
 
 @pytest.mark.usefixtures("account")

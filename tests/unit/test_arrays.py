@@ -200,7 +200,7 @@ def test_other_annotations_and_codecs_are_left_alone() -> None:
 def test_numpy_is_not_loaded_for_others() -> None:
     program = (
         "import sys, procwire\n"
-        "def f(data: bytes) -> bytes: ...\n"
+        "def f(data: memoryview) -> bytes: ...\n"
         "procwire.Client().handle('f', f, codec='raw')\n"
         "print([name for name in ('numpy', 'pyarrow', 'msgspec') if name in sys.modules])"
     )

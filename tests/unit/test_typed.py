@@ -341,7 +341,7 @@ def test_what_is_no_messagepack_is_no_mismatch(annotation: Any, payload: bytes) 
         decode(annotation, Raw(payload))
 
 
-@pytest.mark.parametrize("depth", [900, 5000, 200_000])
+@pytest.mark.parametrize("depth", [5000, 200_000])
 def test_deep_nesting_is_an_error(depth: int) -> None:
     payload = b"\x82\xa5value\x01\xa8children\x91" * depth + b"\x81\xa5value\x01"
     with pytest.raises(CodecError):
