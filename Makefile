@@ -163,7 +163,7 @@ endef
 
 # ---- benchmarks: see benchmarks/README.md ------------------------------------------------------
 
-.PHONY: bench bench-node bench-asv bench-instructions
+.PHONY: bench bench-node bench-tables bench-asv bench-instructions
 
 # Half an hour on a quiet machine; BENCH_ARGS=--quick for a smoke run.
 bench: build/venv-$(NEWEST)/ready
@@ -172,6 +172,10 @@ bench: build/venv-$(NEWEST)/ready
 # What a Node user sees through the real parent, beside other ways to call Python.
 bench-node: build/venv-bench-node/ready benchmarks/node/node_modules/.package-lock.json
 	PYTHON=$(CURDIR)/build/venv-bench-node/bin/python node benchmarks/node/run.mjs $(BENCH_ARGS)
+
+# Arrow tables there and back: Python workers beside the Node worker.
+bench-tables: build/venv-bench-node/ready benchmarks/node/node_modules/.package-lock.json
+	PYTHON=$(CURDIR)/build/venv-bench-node/bin/python node benchmarks/node/tables/run.mjs $(BENCH_ARGS)
 
 build/venv-bench-node/ready: benchmarks/node/requirements.txt dist/sdist
 	$(shell tools/find-pythons $(NEWEST)) -m venv --clear build/venv-bench-node

@@ -18,7 +18,7 @@ from procwire.codecs import Codec
 
 __all__ = ["Wanted", "decoder_for"]
 
-_PROVIDERS = ("procwire.typed",)
+_PROVIDERS = ("procwire.arrays", "procwire.typed")
 """Modules, asked in this order."""
 
 

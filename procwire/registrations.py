@@ -16,6 +16,7 @@ from procwire.errors import AlreadyStartedError
 from procwire.handlers import HandlerShape, ResponseKind, inspect_handler
 from procwire.middleware import Middleware, wrap
 from procwire.runners import Where, check_executor, check_sendable
+from procwire.splitting import Splitting, as_generator
 
 if TYPE_CHECKING:
     from procwire.executors import Runners
@@ -224,7 +225,8 @@ class Registrations:
             response: What the parent expects: ``"result"``, ``"stream"``, ``"ack"`` or
                 ``"none"``. Left out, a generator streams and anything else gives a result. The
                 parent refuses a worker whose methods answer otherwise than it declared.
-            codec: The codec of both directions: an object or a name.
+            codec: The codec of both directions: an object or a name, which is ``"msgpack"``,
+                ``"raw"`` or ``"arrow"``.
             request_codec: The codec of requests, if it differs.
             response_codec: The codec of answers, if it differs.
             timeout: Seconds, up to 24 days, that a result or an ack may take. The parent is told,
@@ -255,7 +257,8 @@ class Registrations:
             AlreadyStartedError: the client has been started.
             TypeError: the handler cannot be called as a handler is, or not by that executor, or no
                 payload can become what it is annotated with.
-            ImportError: the annotation takes msgspec, the extra ``typed``.
+            ImportError: the annotation takes msgspec, the extra ``typed``, or the codec takes
+                pyarrow, the extra ``arrow``.
             ValueError: the method is registered already, or the handler cannot answer in the way
                 that ``response`` says, or there is no such codec, or a number is out of its range.
         """
@@ -364,13 +367,14 @@ class Registrations:
             raise ValueError("give either codec, or request_codec and response_codec")
         if max_concurrency is not None and max_concurrency < 1:
             raise ValueError(f"max_concurrency is 1 at least, got {max_concurrency}")
-        shape = inspect_handler(function, response, sync_to_thread)
-        check_executor(executor, function, shape)
-        if batch is not None:
-            check_batch(shape, batch, max_concurrency)
         both = self._default_codec if codec is None else resolve(codec, self._msgpack)
         requests = both if request_codec is None else resolve(request_codec, self._msgpack)
         responses = both if response_codec is None else resolve(response_codec, self._msgpack)
+        splits = isinstance(responses, Splitting)
+        shape = inspect_handler(function, response, sync_to_thread, splits)
+        check_executor(executor, function, shape)
+        if batch is not None:
+            check_batch(shape, batch, max_concurrency)
         registered = Registration(
             function,
             shape,
@@ -459,7 +463,10 @@ class Registrations:
                 registered.max_concurrency,
             )
 
-        made = method(form, registered.function, shape.takes_context)
+        function = registered.function
+        if shape.is_split and isinstance(registered.response_codec, Splitting):
+            function = as_generator(function, form, registered.response_codec)
+        made = method(form, function, shape.takes_context)
         runners.assign(made, registered)
         if not self._middlewares:
             return made
