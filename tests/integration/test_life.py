@@ -250,9 +250,9 @@ FAILURES = {
     "SyntaxError": ("def broken(:", "workermodule:client"),
     "ZeroDivisionError: division by zero": ("1 / 0", "workermodule:client"),
     "SystemExit: 5": ("raise SystemExit(5)", "workermodule:client"),
-    "ModuleNotFoundError: No module named 'missing'": (GOOD, "missing:client"),
-    "ValueError: 'workermodule' has no 'nothing'": (GOOD, "workermodule:nothing"),
-    "ValueError: 'workermodule:space' is a type, not a procwire.Client": (
+    "TargetError: No module named 'missing', neither in ": (GOOD, "missing:client"),
+    "TargetError: 'workermodule' has no 'nothing'": (GOOD, "workermodule:nothing"),
+    "TargetError: 'workermodule:space' is a type, not a procwire.Client": (
         GOOD,
         "workermodule:space",
     ),

@@ -1,0 +1,50 @@
+"""``procwire run``: serve a parent that has started this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+from argparse import ArgumentParser, Namespace
+
+from procwire import logs, startup, stdio
+from procwire.cli.errors import TargetError
+from procwire.cli.target import add_target, load
+from procwire.client import EXIT_DEADLINE
+from procwire.control import own_process
+
+__all__ = ["add_arguments", "execute"]
+
+_logger = logging.getLogger("procwire")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """What ``run`` takes."""
+    add_target(parser)
+    parser.add_argument(
+        "--loop",
+        choices=("auto", "asyncio", "uvloop"),
+        default="asyncio",
+        help="the event loop: auto is uvloop where it is installed (default: asyncio)",
+    )
+
+
+def execute(options: Namespace) -> int:
+    """Serve until the parent says good-bye."""
+    logs.speak_up()
+    # Before the user's module is imported: nothing that it prints may reach the parent.
+    if not os.isatty(0):
+        # Nor must an import that takes its time outlive a parent.
+        own_process(stdio.take(), EXIT_DEADLINE)
+    try:
+        client = load(options.target)
+    except BaseException as error:
+        if os.isatty(0):
+            raise
+        if isinstance(error, TargetError):
+            _logger.error("the worker cannot start: %s: %s", type(error).__name__, error)
+        else:
+            _logger.exception("the worker cannot start")
+        startup.report_failure(error)
+        return 1
+    client.run(loop=options.loop)
+    return 0
