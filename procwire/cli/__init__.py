@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -20,11 +23,19 @@ __all__ = ["main"]
 
 COMMANDS = {
     "run": "run a worker, as a parent does",
+    "call": "call a method once, and print what it answers",
+    "inspect": "show what a worker offers",
+    "doctor": "look for what keeps a worker from running here",
+    "bench": "measure a handler",
+    "attach": "debug a worker that has stopped at a breakpoint",
+    "replay": "run a recording against the code, and show differences",
 }
 """The commands, and what each is for in a line."""
 
 INTERRUPTED = 130
 """The exit status of a command that ^C has ended: 128 and the signal's number."""
+READER_GONE = 141
+"""That of one whose standard output nobody reads any more, as the shell has it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status: int = command.execute(options)
     except KeyboardInterrupt:
         status = INTERRUPTED
+    except BrokenPipeError:
+        status = READER_GONE
     except CommandError as error:
         print(f"procwire {chosen}: {error}", file=sys.stderr)
         status = error.status
@@ -64,4 +77,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         show_failure(error)
         status = 1
     if status:
+        _leave_threads(status)
         raise SystemExit(status)
+
+
+def _leave_threads(status: int) -> None:
+    """End now if handlers are left in threads: the interpreter would wait for them."""
+    main_thread = threading.main_thread()
+    if any(not thread.daemon and thread is not main_thread for thread in threading.enumerate()):
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(status)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import traceback
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["CommandError", "TargetError", "show_failure"]
+__all__ = ["CommandError", "TargetError", "show_failure", "users_part"]
 
-_NOT_THE_USERS = (str(Path(__file__).resolve().parent.parent), "<frozen importlib", "<frozen runpy")
+_NOT_THE_USERS = (
+    str(Path(__file__).resolve().parent.parent),
+    str(importlib.__file__),
+    "<frozen importlib",
+)
 
 
 class CommandError(Exception):
@@ -29,13 +34,14 @@ class TargetError(CommandError, ValueError):
 
 def show_failure(error: BaseException) -> None:
     """Print the traceback of what the user's code has raised, from where that code begins."""
-    users = _users_part(error.__traceback__)
-    traceback.print_exception(type(error), error, users or error.__traceback__)
+    traceback.print_exception(type(error), error, users_part(error))
 
 
-def _users_part(frames: TracebackType | None) -> TracebackType | None:
+def users_part(error: BaseException) -> TracebackType | None:
+    """The traceback of an exception, from where the user's code begins; all of it if it is ours."""
+    frames = error.__traceback__
     while frames is not None:
         if not frames.tb_frame.f_code.co_filename.startswith(_NOT_THE_USERS):
-            break
+            return frames
         frames = frames.tb_next
-    return frames
+    return error.__traceback__

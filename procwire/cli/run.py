@@ -7,7 +7,8 @@ import os
 from argparse import ArgumentParser, Namespace
 
 from procwire import logs, startup, stdio
-from procwire.cli.errors import TargetError
+from procwire.cli.arguments import add_loop
+from procwire.cli.errors import TargetError, users_part
 from procwire.cli.target import add_target, load
 from procwire.client import EXIT_DEADLINE
 from procwire.control import own_process
@@ -20,12 +21,7 @@ _logger = logging.getLogger("procwire")
 def add_arguments(parser: ArgumentParser) -> None:
     """What ``run`` takes."""
     add_target(parser)
-    parser.add_argument(
-        "--loop",
-        choices=("auto", "asyncio", "uvloop"),
-        default="asyncio",
-        help="the event loop: auto is uvloop where it is installed (default: asyncio)",
-    )
+    add_loop(parser)
 
 
 def execute(options: Namespace) -> int:
@@ -43,7 +39,9 @@ def execute(options: Namespace) -> int:
         if isinstance(error, TargetError):
             _logger.error("the worker cannot start: %s: %s", type(error).__name__, error)
         else:
-            _logger.exception("the worker cannot start")
+            _logger.error(
+                "the worker cannot start", exc_info=(type(error), error, users_part(error))
+            )
         startup.report_failure(error)
         return 1
     client.run(loop=options.loop)

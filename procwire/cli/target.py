@@ -79,9 +79,7 @@ def _find(module: ModuleType, target: str, name: str) -> Client:
 
 
 def _the_only(module: ModuleType) -> Client:
-    found = {
-        name: value for name, value in vars(module).items() if isinstance(value, Client)
-    }
+    found = {name: value for name, value in vars(module).items() if isinstance(value, Client)}
     if not found:
         raise TargetError(f"{module.__name__!r} has no client")
     if len({id(value) for value in found.values()}) > 1:

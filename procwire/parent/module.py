@@ -400,6 +400,17 @@ class Module:
         """The methods of calls that have not had their end, each as often as there are."""
         return [] if self._connection is None else self._connection.unanswered
 
+    def traffic(self) -> tuple[int, int]:
+        """Bytes sent to the worker and received from it since it was connected.
+
+        Raises:
+            NotConnectedError: the worker is not there.
+        """
+        if self._connection is None:
+            raise NotConnectedError(f"the module {self.name!r} is not ready, it is {self._state}")
+        received, sent, _held, _paused = self._connection.traffic()
+        return sent, received
+
     def _lost(self, connection: ParentConnection, error: BaseException | None) -> None:
         if connection is self._connection:
             self._connection = None

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from procwire.client import Client
+from procwire.codecs import Codec
 from procwire.errors import UnknownEventError
 from procwire.testing.declaring import declare, offer
 from procwire.testing.tasks import HandlerTasks
@@ -44,6 +45,7 @@ class TestParent:
         client: The client, not started.
         request_timeout: Seconds for which an answer is waited for, unless the method has a
             ``timeout`` of its own.
+        codec: As with :func:`declare`.
 
     Attributes:
         module: The :class:`procwire.parent.Module` that the calls go through.
@@ -56,8 +58,14 @@ class TestParent:
     # Not a class of tests, whatever its name says to pytest.
     __test__ = False
 
-    def __init__(self, client: Client, *, request_timeout: float = REQUEST_TIMEOUT) -> None:
-        self.module = declare(client, request_timeout=request_timeout)
+    def __init__(
+        self,
+        client: Client,
+        *,
+        request_timeout: float = REQUEST_TIMEOUT,
+        codec: Codec | str | None = None,
+    ) -> None:
+        self.module = declare(client, request_timeout=request_timeout, codec=codec)
         self._client = client
         self._events: dict[str, asyncio.Queue[Any]] = {}
         self._tasks: HandlerTasks | None = None

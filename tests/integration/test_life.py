@@ -300,7 +300,7 @@ def test_no_place_for_the_socket(tmp_path: Path, loop_name: str) -> None:
     script.write_text(
         "import sys\n"
         "from procwire import Client, listener\n"
-        f"listener._candidates = lambda: ['/nonexistent', {str(deep)!r}]\n"
+        f"listener.candidates = lambda: ['/nonexistent', {str(deep)!r}]\n"
         "Client().handle('a', lambda data: data).run(loop=sys.argv[1])\n"
     )
     command = [sys.executable, str(script), loop_name]
