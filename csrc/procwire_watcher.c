@@ -6,6 +6,7 @@
 
 #include "procwire_control.h"
 #include "procwire_requests.h"
+#include "procwire_socket_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,10 +63,6 @@ static struct {
     void (*dump_handler)(int);
     int64_t exit_after; /* 0 when the process is not ours */
     int64_t exit_at; /* NEVER until the end has begun */
-    char *socket_path;
-    char *socket_directory;
-    uint64_t socket_device;
-    uint64_t socket_inode;
 } state = {.input = -1, .output = -1, .listener = -1, .exit_at = NEVER};
 
 /* Written to by whoever has changed something that the watcher has to look at. */
@@ -195,17 +191,6 @@ static int start_thread(void *(*function)(void *), void *argument) {
     return error;
 }
 
-static void remove_socket(void) {
-    struct stat status;
-    if (state.socket_path == NULL || lstat(state.socket_path, &status) != 0 ||
-        (uint64_t)status.st_dev != state.socket_device ||
-        (uint64_t)status.st_ino != state.socket_inode)
-        return;
-    unlink(state.socket_path);
-    if (state.socket_directory != NULL)
-        rmdir(state.socket_directory);
-}
-
 /* All Python stacks.  The handler of Python's faulthandler needs no lock of Python's; raised here,
  * the signal interrupts nobody's system call. */
 static void dump_stacks(int number, void (*handler)(int)) {
@@ -245,7 +230,7 @@ static void *say_last_words(void *argument) {
 static void end_process(void) {
     struct timespec step = {0, STDERR_PATIENCE / 40};
     size_t size = strlen(last_words);
-    remove_socket();
+    procwire_socket_file_remove();
     procwire_requests_describe(last_words + size, sizeof last_words - size - 1);
     strcat(last_words, "\n");
     /* In a thread of its own: standard error may be a pipe that others fill at the same time. */
@@ -595,25 +580,4 @@ void procwire_watcher_exit_on_signal(int number) {
     previous_handlers[number] = action.sa_handler;
     action.sa_handler = on_exit_signal;
     sigaction(number, &action, NULL);
-}
-
-int procwire_watcher_set_socket(const char *path, uint64_t device, uint64_t inode,
-                                const char *directory) {
-    char *path_copy = strdup(path);
-    char *directory_copy = directory ? strdup(directory) : NULL;
-    if (path_copy == NULL || (directory != NULL && directory_copy == NULL)) {
-        free(path_copy);
-        return ENOMEM;
-    }
-    acquire();
-    char *old_path = state.socket_path;
-    char *old_directory = state.socket_directory;
-    state.socket_path = path_copy;
-    state.socket_directory = directory_copy;
-    state.socket_device = device;
-    state.socket_inode = inode;
-    release();
-    free(old_path);
-    free(old_directory);
-    return 0;
 }

@@ -49,9 +49,4 @@ void procwire_watcher_begin_exit(void);
 /* Have a signal begin the exit as well, before the handler that is set for it now is called. */
 void procwire_watcher_exit_on_signal(int number);
 
-/* The socket to unlink when the process is ended, if it still is the one with these numbers, and
- * a directory made for it or NULL.  Returns 0 or what errno is. */
-int procwire_watcher_set_socket(const char *path, uint64_t device, uint64_t inode,
-                                const char *directory);
-
 #endif /* PROCWIRE_WATCHER_H */

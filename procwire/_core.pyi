@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, final
 from typing_extensions import Buffer
 
 from procwire.authentication import Token
-from procwire.client import Client
 from procwire.codecs import Codec
 from procwire.deadlines import TimeLimit
 from procwire.parent.module import Module
 from procwire.runners import Runner
+from procwire.session import Session
 from procwire.threads import Threads
 
 HEADER_SIZE: int
@@ -61,7 +61,8 @@ def watcher_report_stalls(seconds: float, dump_signal: int) -> None: ...
 def watcher_own_process(exit_after: float) -> None: ...
 def watcher_begin_exit() -> None: ...
 def watcher_exit_on_signal(number: int) -> None: ...
-def watcher_set_socket(path: bytes, device: int, inode: int, directory: bytes | None) -> None: ...
+def guard_socket_file(path: bytes, device: int, inode: int, directory: bytes | None) -> None: ...
+def forget_socket_file(device: int, inode: int) -> None: ...
 def watcher_set_names(names: Iterable[str]) -> None: ...
 
 class FrameReader:
@@ -140,7 +141,7 @@ class Connection:
 class WorkerConnection(Connection):
     def __init__(
         self,
-        client: Client,
+        session: Session,
         loop: asyncio.AbstractEventLoop,
         variables: contextvars.Context,
         methods: Sequence[Method | None],

@@ -1,83 +1,39 @@
-"""The client: a worker's life from start-up to the parent's good-bye."""
+"""The client: what a worker offers, and the calls that serve it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import functools
-import importlib
-import json
-import logging
-import math
-import os
-import signal
 import socket
-import sys
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from procwire import forks, logs, startup, stdio
-from procwire._core import (
-    DEFAULT_MAX_PAYLOAD_SIZE,
-    MAX_PAYLOAD_SIZE,
-    Method,
-    WorkerConnection,
-    watcher_begin_exit,
-    watcher_exit_on_signal,
-    watcher_set_liveness,
-    watcher_set_names,
-)
-from procwire.authentication import Token, take_token
+from procwire import logs, stdio
+from procwire._core import DEFAULT_MAX_PAYLOAD_SIZE, WorkerConnection
+from procwire.authentication import take_token
 from procwire.codecs import Codec
-from procwire.control import ControlChannel, own_process
 from procwire.emitting import emit_from_thread
-from procwire.errors import (
-    AlreadyStartedError,
-    HandlerError,
-    NotConnectedError,
-    UnknownEventError,
-)
-from procwire.executors import Runners, check_not_in_pool, default_max_processes
-from procwire.failures import error_value, explain_start
+from procwire.errors import AlreadyStartedError, NotConnectedError, UnknownEventError
+from procwire.executors import check_not_in_pool
 from procwire.lifespan import Hook, Lifespan, LifespanFunction
-from procwire.listener import UnixListener, listen
 from procwire.middleware import Middleware, check_middleware
+from procwire.options import (
+    DEFAULT_MAX_CONCURRENCY,
+    DEFAULT_MAX_IN_FLIGHT_BYTES,
+    Announce,
+    Liveness,
+    Options,
+)
+from procwire.own_process import LoopName, OwnProcess, refuse_terminal
 from procwire.registrations import Registrations
+from procwire.session import Session
 from procwire.stats import Stats, collect
-from procwire.strangers import Strangers
-from procwire.threads import Threads, default_max_threads
 
 __all__ = ["Client"]
 
-LoopName = Literal["auto", "asyncio", "uvloop"]
-Liveness = Literal["loop", "process"]
-Announce = Literal["ready", "early"]
 AnyHook = TypeVar("AnyHook", bound=Hook)
 AnyMiddleware = TypeVar("AnyMiddleware", bound=Middleware)
-
-_logger = logging.getLogger("procwire")
-_lifespan_logger = logging.getLogger("procwire.lifespan")
-
-START_FAILED = "E_START"
-"""The ``code`` of the error that callers get whose worker was announced early and cannot start."""
-
-SHUTDOWN_GRACE = 4.0
-"""Seconds that handlers have for their clean-up; the parent kills after 5."""
-SHUTDOWN_RESERVE = 1.0
-"""Seconds of that which are kept for the lifespan and shutdown hooks, if there are any."""
-EXIT_DEADLINE = SHUTDOWN_GRACE + 0.4
-"""Seconds after which the process ends, whatever keeps it: the last chance to end with status 0."""
-MIN_STALL_REPORT = 0.1
-"""Seconds; a loop that is asked whether it turns more often does little else."""
-DEFAULT_MAX_CONCURRENCY = 1024
-DEFAULT_MAX_IN_FLIGHT_BYTES = 12 * 1024 * 1024
-
-
-class _Protocol(WorkerConnection, asyncio.BufferedProtocol):
-    """A compiled class cannot have the Python base that event loops look for."""
-
-    __slots__ = ()
 
 
 class Client(Registrations):
@@ -165,64 +121,24 @@ class Client(Registrations):
         # Handlers, child processes and tracebacks have no business with it.
         self._token = take_token(auth_token)
         del auth_token
-        if not 1 <= max_payload_size <= MAX_PAYLOAD_SIZE:
-            raise ValueError(
-                f"max_payload_size is from 1 to {MAX_PAYLOAD_SIZE} bytes, got {max_payload_size}"
-            )
-        if max_concurrency < 1:
-            raise ValueError(f"max_concurrency is 1 at least, got {max_concurrency}")
-        if max_in_flight_bytes < 1:
-            raise ValueError(f"max_in_flight_bytes is 1 at least, got {max_in_flight_bytes}")
-        for name, count in (("max_threads", max_threads), ("max_processes", max_processes)):
-            if count is not None and count < 1:
-                raise ValueError(f"{name} is 1 at least, got {count}")
-        if backpressure_timeout is not None and not 0 < backpressure_timeout < math.inf:
-            raise ValueError(
-                f"backpressure_timeout is a number of seconds above 0, got {backpressure_timeout}"
-            )
-        if liveness not in ("loop", "process"):
-            raise ValueError(f"liveness is 'loop' or 'process', got {liveness!r}")
-        if stall_report is not None and not MIN_STALL_REPORT <= stall_report < math.inf:
-            raise ValueError(f"stall_report is {MIN_STALL_REPORT} s at least, got {stall_report}")
-        if announce not in ("ready", "early"):
-            raise ValueError(f"announce is 'ready' or 'early', got {announce!r}")
+        self._options = Options(
+            max_payload_size=max_payload_size,
+            max_concurrency=max_concurrency,
+            max_in_flight_bytes=max_in_flight_bytes,
+            max_threads=max_threads,
+            max_processes=max_processes,
+            backpressure_timeout=backpressure_timeout,
+            liveness=liveness,
+            stall_report=stall_report,
+            announce=announce,
+            error_details=error_details,
+            debug=debug,
+        )
         super().__init__(default_codec)
         self.state = SimpleNamespace()
         self._lifespan = Lifespan(lifespan)
-        self._announce = announce
-        self._error_value = functools.partial(
-            error_value, with_name=error_details, with_traceback=debug
-        )
         self._event_ids: dict[str, int] = {}
-        self._max_payload_size = max_payload_size
-        self._max_concurrency = max_concurrency
-        self._max_in_flight_bytes = max_in_flight_bytes
-        self._max_threads = max_threads or default_max_threads()
-        self._max_processes = max_processes or default_max_processes()
-        self._backpressure_timeout = backpressure_timeout
-        self._liveness = liveness
-        self._stall_report = stall_report
-        # Set by run(): the process is this worker's.
-        self._owns_process = False
-        # What run() has taken, and what was set for it before.
-        self._signals: dict[signal.Signals, Any] = {}
-
-        # What the dispatcher has been given, and where its counters are.
-        self._served: list[Method] = []
-        self._counted: WorkerConnection | None = None
-
-        self._announced = False
-        # Start-up is over, whatever came of it: requests need not wait any more.
-        self._serving = False
-        self._closing: asyncio.Task[None] | None = None
-        self._closed: asyncio.Event | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._control: ControlChannel | None = None
-        self._listener: UnixListener | None = None
-        self._runners: Runners | None = None
-        # Connections that have not proved the token yet, and the parent's.
-        self._strangers: Strangers | None = None
-        self._connection: WorkerConnection | None = None
+        self._session: Session | None = None
 
     def __repr__(self) -> str:
         return f"<procwire.Client methods={list(self._methods)} events={list(self._events)}>"
@@ -294,7 +210,10 @@ class Client(Registrations):
 
         The counters are always kept; asking costs microseconds. May be called from any thread.
         """
-        return collect(list(self._methods), self._served, self._counted)
+        session = self._session
+        if session is None:
+            return collect(list(self._methods), [], None)
+        return collect(list(self._methods), session.methods, session.counted)
 
     # ---- life ------------------------------------------------------------------------------
 
@@ -318,48 +237,11 @@ class Client(Registrations):
                 in a terminal.
             RuntimeError: a pool process of this worker has come here, by importing the script.
         """
+        self._check_not_started()
         check_not_in_pool()
         logs.speak_up()
-        if _started_by_hand():
-            print(self._hint(), file=sys.stderr)
-            raise SystemExit(2)
-        self._owns_process = True
-        # Before the runner has its own for SIGINT.
-        previous = {number: signal.getsignal(number) for number in forks.END_SIGNALS}
-        try:
-            own_process(stdio.take(), EXIT_DEADLINE)
-            factory = _loop_factory(loop)
-            with asyncio.Runner(loop_factory=factory) as runner:
-                runner.run(self._serve(previous))
-        except BaseException as error:
-            if self._announced:
-                raise
-            _logger.exception("the worker cannot start")
-            startup.report_failure(error)
-            raise SystemExit(1) from None
-        if self._runners is not None and self._runners.running:
-            # The interpreter would wait for threads that nobody can stop.
-            _logger.warning("%d handlers did not end in time", self._runners.running)
-            logging.shutdown()
-            os._exit(int(self._lifespan.failed))
-        if self._lifespan.failed:
-            raise SystemExit(1)
-
-    async def _serve(self, previous: dict[signal.Signals, Any]) -> None:
-        loop = asyncio.get_running_loop()
-        for number, handler in previous.items():
-            if handler is signal.SIG_IGN:
-                # Somebody has said so, nohup for instance.
-                continue
-            try:
-                loop.add_signal_handler(number, self._stop)
-            except (NotImplementedError, RuntimeError, ValueError):
-                # Not every platform's loop has it, and only the main thread may.
-                continue
-            watcher_exit_on_signal(number)
-            self._signals[number] = signal.SIG_DFL if handler is None else handler
-        await self.start()
-        await self.wait_closed()
+        refuse_terminal(len(self._methods))
+        OwnProcess().run(self._open_session, loop)
 
     async def start(self) -> None:
         """Start up, listen, and tell the parent; with ``announce="early"`` in another order.
@@ -374,142 +256,7 @@ class Client(Registrations):
             BaseException: what the ``lifespan`` or a start-up hook has raised, unless
                 ``announce`` is ``"early"``: then the callers are told.
         """
-        loop = asyncio.get_running_loop()
-        variables = contextvars.copy_context()
-        runners, make_connection = self._prepare(loop, variables, self._token)
-        schema = self._schema()
-        control = self._control = ControlChannel(stdio.take())
-        forks.protect(self)
-        try:
-            watcher_set_names(self._methods)
-            watcher_set_liveness(self._liveness == "process")
-            if self._stall_report is not None:
-                control.report_stalls(self._stall_report)
-            await control.open(self._stop)
-            await self._start_up(variables, runners.hooks)
-            if self._closing is None:
-                assert self._strangers is not None
-                self._listener = listen(loop, make_connection, self._strangers.drop_oldest)
-        except BaseException:
-            await self._undo_start()
-            raise
-        if self._listener is None:
-            # The end came first: there is nothing to announce any more.
-            control.close()
-            return
-        control.send_init(self._listener.address, schema)
-        self._announced = True
-        startup.announced()
-
-    def _prepare(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        variables: contextvars.Context,
-        token: Token | None,
-    ) -> tuple[Runners, Callable[[], _Protocol]]:
-        """What any start begins with; returns where handlers run, and what a connection gets."""
-        if self._started:
-            raise AlreadyStartedError("a client can be started once")
-        if not self._methods:
-            raise ValueError("no method has been registered")
-        self._check_sendable()
-        self._started = True
-        self._loop = loop
-        self._closed = asyncio.Event()
-        runners = self._runners = Runners(loop, variables, self._max_threads, self._max_processes)
-        methods = self._served = self._make_methods(runners)
-        strangers = self._strangers = Strangers(loop)
-        self._event_ids = {name: number for number, name in enumerate(self._events, 1)}
-
-        def make_connection() -> _Protocol:
-            connection = _Protocol(
-                self,
-                loop,
-                variables,
-                [None, *methods],
-                runners.threads,
-                token=token,
-                max_payload_size=self._max_payload_size,
-                max_concurrency=self._max_concurrency if self._serving else 0,
-                max_in_flight_bytes=self._max_in_flight_bytes,
-                backpressure_timeout=self._backpressure_timeout,
-                error_value=self._error_value,
-            )
-            strangers.admit(connection)
-            if self._closing is not None:
-                connection.abort()
-            return connection
-
-        return runners, make_connection
-
-    async def _undo_start(self) -> None:
-        """Take down what a start has made that has failed."""
-        await self._lifespan.end(SHUTDOWN_GRACE)
-        if self._control is not None:
-            self._control.close()
-        if self._runners is not None:
-            self._runners.close()
-        forks.release(self)
-        assert self._closed is not None
-        self._closed.set()
-
-    async def _start_inside(self, sock: socket.socket, variables: contextvars.Context) -> None:
-        """Serve a parent in this very process, over a socket that is connected already.
-
-        For :mod:`procwire.testing`: the process is not this worker's, so there is no control
-        plane, and nobody who has to be told from strangers.
-        """
-        loop = asyncio.get_running_loop()
-        runners, make_connection = self._prepare(loop, variables, None)
-        try:
-            await self._start_up(variables, runners.hooks)
-            await loop.connect_accepted_socket(make_connection, sock)
-        except BaseException:
-            await self._undo_start()
-            raise
-
-    def _forget_start(self) -> None:
-        """Be as before the start, after the end: the next test may start it again."""
-        self._started = self._serving = False
-        self._closing = self._closed = self._loop = None
-        self._runners = self._strangers = None
-        self._lifespan.forget()
-
-    async def _start_up(self, variables: contextvars.Context, threads: Threads) -> None:
-        """Begin with it, and wait until it is done, unless the parent is told before."""
-        if self._closing is not None:
-            return
-        started = self._lifespan.begin(self, variables, threads)
-        if self._announce == "early":
-            started.add_done_callback(self._started_up)
-            return
-        # Not the future itself, which a caller that is cancelled would cancel.
-        await asyncio.wait([started])
-        failure = started.result()
-        if failure is not None and self._closing is None:
-            raise failure
-        self._serving = True
-
-    def _started_up(self, started: asyncio.Future[BaseException | None]) -> None:
-        """After an early announcement: the requests that wait are begun, or refused."""
-        if self._closing is not None:
-            return
-        failure = started.result()
-        if failure is not None:
-            _lifespan_logger.error("the worker cannot start", exc_info=failure)
-            text = f"the worker cannot start: {explain_start(failure)}"
-            name = type(failure).__name__
-
-            def refuse(_data: object) -> None:
-                raise HandlerError(text, code=START_FAILED, name=name)
-
-            for method in self._served:
-                method.refuse(refuse)
-        self._serving = True
-        assert self._strangers is not None
-        for connection in (self._connection, *self._strangers):
-            if connection is not None:
-                connection.set_max_concurrency(self._max_concurrency)
+        await self._open_session().start()
 
     async def wait_closed(self) -> None:
         """Wait until the client has shut down, for whatever reason.
@@ -517,19 +264,17 @@ class Client(Registrations):
         Raises:
             NotConnectedError: the client has not been started.
         """
-        if self._closed is None:
+        if self._session is None:
             raise NotConnectedError("the client has not been started")
-        await self._closed.wait()
+        await self._session.wait_closed()
 
     async def shutdown(self) -> None:
         """Cancel all handlers, wait for their clean-up, close the connection.
 
         Returns when that is done, after 4 seconds at most; may be called more than once.
         """
-        if self._closed is None or self._closed.is_set():
-            return
-        self._stop()
-        await self._closed.wait()
+        if self._session is not None:
+            await self._session.shutdown()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -541,31 +286,46 @@ class Client(Registrations):
     @property
     def connected(self) -> bool:
         """Whether the parent is there."""
-        return self._connection is not None
+        return self._session is not None and self._session.connected
 
     @property
     def max_threads(self) -> int:
         """How many threads run plain functions at most."""
-        return self._max_threads
+        return self._options.threads
 
     @property
     def max_processes(self) -> int:
         """How many processes run handlers with ``executor="process"`` at most."""
-        return self._max_processes
+        return self._options.processes
 
     @property
     def module_name(self) -> str | None:
         """The name that the parent gave this worker; ``None`` if no parent has spawned it."""
         return stdio.module_name()
 
-    def _hint(self) -> str:
-        # The arguments as they were, "-m procwire run …" included.
-        arguments = ", ".join(json.dumps(argument) for argument in sys.orig_argv[1:])
-        return (
-            f"This is a Procwire worker ({len(self._methods)} methods): a Node.js program starts "
-            f'it with new Module("worker").executable({json.dumps(sys.executable)}, '
-            f"[{arguments}]) of @procwire/core."
-        )
+    def _check_not_started(self) -> None:
+        if self._started:
+            raise AlreadyStartedError("a client can be started once")
+
+    def _open_session(self) -> Session:
+        """From now on nothing more can be registered."""
+        self._check_not_started()
+        if not self._methods:
+            raise ValueError("no method has been registered")
+        self._check_sendable()
+        self._started = True
+        self._event_ids = {name: number for number, name in enumerate(self._events, 1)}
+        session = self._session = Session(self, self._options, self._lifespan, self._token)
+        return session
+
+    async def _serve_inside(self, sock: socket.socket, variables: contextvars.Context) -> None:
+        """:meth:`start` for :mod:`procwire.testing`, with a parent in this very process."""
+        await self._open_session().start_inside(sock, variables)
+
+    def _reopen(self) -> None:
+        """Be as before the start, after the end: the next test may start it again."""
+        self._started = False
+        self._lifespan.forget()
 
     # ---- events ----------------------------------------------------------------------------
 
@@ -604,105 +364,7 @@ class Client(Registrations):
         codec = self._events.get(name)
         if codec is None:
             raise UnknownEventError(f"the event {name!r} is not registered")
-        connection = self._connection
+        connection = None if self._session is None else self._session.connection
         if connection is None:
             raise NotConnectedError(f"there is no parent to send the event {name!r} to")
         return connection, self._event_ids[name], codec
-
-    # ---- what the channels report ----------------------------------------------------------
-
-    def _adopted(self, connection: WorkerConnection) -> None:
-        """The parent is there: nobody else is let in."""
-        assert self._strangers is not None
-        self._strangers.discard(connection)
-        self._connection = self._counted = connection
-        if self._listener is not None:
-            self._listener.close()
-        self._strangers.abort_all()
-
-    def _lost(self, connection: WorkerConnection, error: BaseException | None) -> None:
-        if connection is not self._connection:
-            assert self._strangers is not None
-            self._strangers.discard(connection)
-            return
-        self._connection = None
-        if error is not None:
-            _logger.info("the connection to the parent was lost: %s", error)
-        self._stop(connection)
-
-    def _stop(self, connection: WorkerConnection | None = None) -> None:
-        watcher_begin_exit()
-        if self._closing is None and self._loop is not None:
-            self._closing = self._loop.create_task(
-                self._close(connection or self._connection), name="procwire-shutdown"
-            )
-
-    def _cut_off_child(self) -> None:
-        """In a child process that a handler has forked: nothing of the worker's is the child's."""
-        if self._signals:
-            # The child's signals would wake the worker's loop, which ends it, and not the child.
-            signal.set_wakeup_fd(-1)
-            for number, handler in self._signals.items():
-                signal.signal(number, handler)
-        assert self._strangers is not None
-        for connection in (self._connection, *self._strangers):
-            if connection is not None and connection.transport is not None:
-                stdio.sever(connection.transport.get_extra_info("socket").fileno())
-        if self._owns_process:
-            assert self._loop is not None
-            # What the loop would do next is the worker's affair, and its descriptors are shared.
-            self._loop.call_soon(forks.end_child)
-
-    async def _close(self, connection: WorkerConnection | None) -> None:
-        """The one way out."""
-        assert self._closed is not None
-        assert self._loop is not None
-        deadline = self._loop.time() + SHUTDOWN_GRACE
-        if self._listener is not None:
-            self._listener.close()
-        assert self._strangers is not None
-        self._strangers.abort_all()
-        try:
-            # One that has just been accepted gets its transport in a turn of the loop to come.
-            for turn in range(10):
-                if turn < 3 or len(self._strangers):
-                    await asyncio.sleep(0)
-            connection = connection or self._connection
-            if connection is not None:
-                connection.cancel_handlers()
-                reserve = SHUTDOWN_RESERVE if self._lifespan.takes_down else 0.0
-                await connection.wait_idle(deadline - reserve - self._loop.time())
-            # Before the connection is closed: a parent kills whose connection it has lost.
-            await self._lifespan.end(deadline - self._loop.time())
-            if connection is not None:
-                await connection.close(max(0.0, deadline - self._loop.time()))
-        finally:
-            if self._runners is not None:
-                self._runners.close()
-            if self._control is not None:
-                self._control.close()
-            forks.release(self)
-            self._closed.set()
-
-
-def _started_by_hand() -> bool:
-    return stdio.module_name() is None and os.isatty(0)
-
-
-def _loop_factory(
-    loop: LoopName | Callable[[], asyncio.AbstractEventLoop],
-) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if callable(loop):
-        return loop
-    if loop == "asyncio":
-        return None
-    if loop not in ("auto", "uvloop"):
-        raise ValueError(f"loop is 'auto', 'asyncio', 'uvloop' or a function; got {loop!r}")
-    try:
-        factory: Callable[[], asyncio.AbstractEventLoop]
-        factory = importlib.import_module("uvloop").new_event_loop
-    except ImportError:
-        if loop == "auto":
-            return None
-        raise
-    return factory

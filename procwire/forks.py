@@ -25,9 +25,9 @@ _logger = logging.getLogger("procwire")
 
 
 class Worker(Protocol):
-    """Whoever has descriptors that a child must not use."""
+    """Whoever has something that a child must not use."""
 
-    def _cut_off_child(self) -> None: ...
+    def cut_off_child(self) -> None: ...
 
 
 _protected: weakref.WeakSet[Worker] = weakref.WeakSet()
@@ -66,7 +66,7 @@ def _release_signals() -> None:
 
 def _in_child() -> None:
     for worker in list(_protected):
-        worker._cut_off_child()
+        worker.cut_off_child()
     _release_signals()
 
 

@@ -11,8 +11,9 @@ import stat
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NoReturn
 
-from procwire._core import watcher_set_socket
+from procwire._core import forget_socket_file, guard_socket_file
 from procwire.credentials import refusal
 
 __all__ = ["MAX_PATH_SIZE", "UnixListener", "candidates", "listen", "make_path"]
@@ -56,6 +57,9 @@ class UnixListener:
         self._pause: asyncio.TimerHandle | None = None
         self._exhausted = False
         self._opening: set[asyncio.Task[None]] = set()
+        # What os._exit() is as long as there is something to remove, and what it was before.
+        self._hard_exit: Callable[[int], NoReturn] | None = None
+        self._true_hard_exit: Callable[[int], NoReturn] = os._exit
 
     def start(
         self, make_protocol: Callable[[], asyncio.BaseProtocol], make_room: Callable[[], object]
@@ -75,9 +79,10 @@ class UnixListener:
             status = os.lstat(self.address)
             self._inode = status.st_dev, status.st_ino
             directory = None if self._directory is None else os.fsencode(self._directory)
-            watcher_set_socket(os.fsencode(self.address), *self._inode, directory)
             # For those who own the loop, and never come to close this.
-            atexit.register(self._remove_at_exit, os.getpid())
+            guard_socket_file(os.fsencode(self.address), *self._inode, directory)
+            atexit.register(self._remove_in, os.getpid())
+            self._replace_hard_exit(os.getpid())
             sock.listen(BACKLOG)
             self._loop.add_reader(sock, self._accept)
         except BaseException:
@@ -137,10 +142,25 @@ class UnixListener:
             self._loop.remove_reader(self._socket)
             self._socket.close()
             self._socket = None
-        atexit.unregister(self._remove_at_exit)
+        atexit.unregister(self._remove_in)
+        if os._exit is self._hard_exit:
+            os._exit = self._true_hard_exit  # type: ignore[assignment]
         self._remove()
+        if self._inode is not None:
+            forget_socket_file(*self._inode)
 
-    def _remove_at_exit(self, pid: int) -> None:
+    def _replace_hard_exit(self, pid: int) -> None:
+        """Nothing runs after os._exit(), so it has to be told beforehand."""
+        true_hard_exit = self._true_hard_exit = os._exit
+
+        def hard_exit(status: int) -> NoReturn:
+            self._remove_in(pid)
+            true_hard_exit(status)
+
+        self._hard_exit = hard_exit
+        os._exit = hard_exit
+
+    def _remove_in(self, pid: int) -> None:
         # A forked child that ends has nothing to remove.
         if os.getpid() == pid:
             self._remove()

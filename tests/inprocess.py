@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-import procwire.client
+import procwire.session
 import procwire.stdio
 from procwire import Client
 from procwire._core import WorkerConnection
@@ -51,8 +51,8 @@ def without_a_parent() -> Iterator[list[Factory]]:
         return _NoListener()
 
     with (
-        mock.patch.object(procwire.client, "listen", listen),
-        mock.patch.object(procwire.client, "ControlChannel", _NoControl),
+        mock.patch.object(procwire.session, "listen", listen),
+        mock.patch.object(procwire.session, "ControlChannel", _NoControl),
         mock.patch.object(procwire.stdio, "take"),
     ):
         yield factories

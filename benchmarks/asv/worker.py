@@ -16,9 +16,10 @@ from procwire._core import (
     Method,
     pack_header,
 )
-from procwire.client import DEFAULT_MAX_CONCURRENCY, DEFAULT_MAX_IN_FLIGHT_BYTES, _Protocol
 from procwire.executors import Runners
 from procwire.failures import error_value
+from procwire.options import DEFAULT_MAX_CONCURRENCY, DEFAULT_MAX_IN_FLIGHT_BYTES
+from procwire.session import WorkerProtocol
 
 PAYLOAD = bytes(range(256)) * 4
 MAP = {"n": 12345, "s": "x" * 1000}
@@ -126,7 +127,7 @@ class Worker:
         self.loop = loop or asyncio.new_event_loop()
         variables = contextvars.copy_context()
         self.runners = Runners(self.loop, variables, max_threads=1, max_processes=1)
-        self.connection: Any = _Protocol(
+        self.connection: Any = WorkerProtocol(
             _Client(),  # type: ignore[arg-type]
             self.loop,
             variables,

@@ -130,6 +130,10 @@ async function round(number, peers, jobs) {
 
 const date = new Date().toISOString();
 const peers = await findPeers();
+if (left.some((reason) => reason.startsWith("procwire"))) {
+  say("without our own workers there is nothing to compare");
+  process.exit(2);
+}
 const jobs = chosen(JOBS, options.jobs);
 for (let number = 0; number < rounds; number++) await round(number, peers, jobs);
 

@@ -10,7 +10,7 @@ from procwire import logs, startup, stdio
 from procwire.cli.arguments import add_loop
 from procwire.cli.errors import TargetError, users_part
 from procwire.cli.target import add_target, load
-from procwire.client import EXIT_DEADLINE
+from procwire.own_process import EXIT_DEADLINE
 from procwire.control import own_process
 
 __all__ = ["add_arguments", "execute"]

@@ -62,8 +62,8 @@ cdef class WorkerConnection(Connection):
     cdef object error_value
     # procwire.threads.Threads: where plain functions run.
     cdef object threads
-    # Told what happens to the connection: procwire.client.Client.
-    cdef object client
+    # Told what happens to the connection: procwire.session.Session.
+    cdef object session
     cdef Stage stage
     # procwire.authentication.Token: what a peer must prove first; None when nothing is asked.
     cdef object token

@@ -84,14 +84,14 @@ cdef uint32_t stranger_limit(object token) except 0:
 cdef class WorkerConnection(Connection):
     """A connection on which the parent calls this worker's methods."""
 
-    def __init__(self, client, loop, variables, methods, threads, *, token, max_payload_size,
+    def __init__(self, session, loop, variables, methods, threads, *, token, max_payload_size,
                  max_concurrency, max_in_flight_bytes, backpressure_timeout, error_value):
         # A stranger's frame fits into the buffer, and nothing else does.
         Connection.__init__(
             self, loop, max_payload_size=max_payload_size,
             read_buffer_size=PROCWIRE_HEADER_SIZE + stranger_limit(token),
             backpressure_timeout=backpressure_timeout)
-        self.client = client
+        self.session = session
         self.methods = methods
         self.threads = threads
         self.error_value = error_value
@@ -106,7 +106,7 @@ cdef class WorkerConnection(Connection):
     # ---- the connection's life -------------------------------------------------------------
 
     cdef int opened(self) except -1:
-        if self.client.connected:
+        if self.session.connected:
             # Accepted in the same turn of the loop as the parent, and too late.
             self.abort()
         elif self.token is None:
@@ -121,7 +121,7 @@ cdef class WorkerConnection(Connection):
         if (self.reader.header.method_id != PROCWIRE_METHOD_AUTH
                 or not self.token.matches(payload)):
             raise ProtocolError("the first frame does not prove the token")
-        if self.client.connected:
+        if self.session.connected:
             raise ProtocolError("another connection has been adopted")
         self.reader.max_payload_size = self.writer.max_payload_size
         self.adopt()
@@ -131,7 +131,7 @@ cdef class WorkerConnection(Connection):
         self.adopted = True
         self.token = None
         self.reader.reserve(READ_BUFFER_SIZE)
-        self.client._adopted(self)
+        self.session.adopted(self)
         return 0
 
     cdef int failed(self, object error) except -1:
@@ -152,7 +152,7 @@ cdef class WorkerConnection(Connection):
             if self.adopted:
                 self.adopted = False
                 self.cancel_handlers()
-            self.client._lost(self, error)
+            self.session.lost(self, error)
         finally:
             self.stage.retire()
         return 0

@@ -40,5 +40,3 @@ cdef extern from "procwire_watcher.h" nogil:
     void procwire_watcher_own_process(int64_t exit_after)
     void procwire_watcher_begin_exit()
     void procwire_watcher_exit_on_signal(int number)
-    int procwire_watcher_set_socket(const char *path, uint64_t device, uint64_t inode,
-                                    const char *directory)

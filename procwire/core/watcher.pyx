@@ -67,13 +67,6 @@ def watcher_exit_on_signal(int number):
     procwire_watcher_exit_on_signal(number)
 
 
-def watcher_set_socket(bytes path not None, uint64_t device, uint64_t inode, bytes directory):
-    cdef const char *made = NULL
-    if directory is not None:
-        made = directory
-    check_errno(procwire_watcher_set_socket(path, device, inode, made))
-
-
 def watcher_set_names(names):
     """What methods are called in reports; the first has the id 1."""
     encoded = [(<str?>name).encode(errors="replace") for name in names]

@@ -36,7 +36,7 @@ def declare(
             are seen as they are on the wire.
     """
     module = Module(
-        name, max_payload_size=client._max_payload_size, request_timeout=request_timeout
+        name, max_payload_size=client._options.max_payload_size, request_timeout=request_timeout
     )
     for method, registered in client._methods.items():
         module.method(

@@ -104,7 +104,7 @@ class TestParent:
         for sock in (theirs, ours):
             sock.setblocking(False)
         try:
-            await self._client._start_inside(theirs, variables)
+            await self._client._serve_inside(theirs, variables)
             connection = self.module.make_connection(offer(self._client), None)
             await loop.create_unix_connection(lambda: connection, sock=ours)
         except BaseException:
@@ -145,4 +145,4 @@ class TestParent:
         finally:
             tasks.close()
             self.module._set_state("closed")
-            self._client._forget_start()
+            self._client._reopen()

@@ -12,7 +12,7 @@ import pytest
 
 from procwire import Client
 from procwire._core import pack_header
-from procwire.client import _Protocol
+from procwire.session import WorkerProtocol
 
 from ..inprocess import connect, serve
 
@@ -39,9 +39,9 @@ def test_the_peer_leaves_when_it_has_taken_what_the_transport_held(
     """The transport reports the end once, although the next write fails where it says `go on`."""
     ours, theirs = socket.socketpair()
     resumed = asyncio.Event()
-    resume_writing = _Protocol.resume_writing
+    resume_writing = WorkerProtocol.resume_writing
 
-    def leave_first(protocol: _Protocol) -> None:
+    def leave_first(protocol: WorkerProtocol) -> None:
         ours.close()
         resumed.set()
         resume_writing(protocol)
@@ -58,7 +58,7 @@ def test_the_peer_leaves_when_it_has_taken_what_the_transport_held(
         ours.setblocking(False)
         await loop.sock_sendall(ours, pack_header(1, 0, 1, 0))
         await asyncio.wait_for(loop.sock_recv(ours, 11), 20)
-        monkeypatch.setattr(_Protocol, "resume_writing", leave_first)
+        monkeypatch.setattr(WorkerProtocol, "resume_writing", leave_first)
         while not resumed.is_set():
             with suppress(BlockingIOError):
                 ours.recv(1 << 20)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .parent import Parent
+from .parent import Parent, wait_until
 
 NOBODY = 65534
 
@@ -112,12 +112,29 @@ def test_a_child_process_does_not_keep_the_connection(loop_name: str) -> None:
                 os.kill(child, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("end", ["an exception", "an exit"])
+ENDS = {
+    "an exception": ("raise KeyError", 1),
+    "an exit": ("sys.exit(0)", 0),
+    "a hard exit": ("os._exit(7)", 7),
+    "a fault": ("os.kill(os.getpid(), signal.SIGSEGV)", -signal.SIGSEGV),
+    "a fault that is reported": ("faulthandler.enable(); os.abort()", -signal.SIGABRT),
+    "a signal": ("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
+    "a signal in a thread": (
+        (
+            "threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGUSR1)).start();"
+            " await client.wait_closed()"
+        ),
+        -signal.SIGUSR1,
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
 def test_a_loop_of_ones_own_that_is_left(base: Path, end: str) -> None:
     """Nobody closes the client, and no parent has connected."""
-    leave = {"an exception": "raise KeyError", "an exit": "sys.exit(0)"}[end]
+    leave, status = ENDS[end]
     script = (
-        "import asyncio, sys\n"
+        "import asyncio, faulthandler, os, signal, sys, threading\n"
         "from procwire import Client\n"
         "async def main():\n"
         "    client = Client().handle('echo', lambda data: data)\n"
@@ -128,6 +145,53 @@ def test_a_loop_of_ones_own_that_is_left(base: Path, end: str) -> None:
     environment = {"XDG_RUNTIME_DIR": str(base), "TMPDIR": "/tmp"}
     command = [sys.executable, "-c", script]
     with Parent("", environment=environment, command=command, cwd=base, connect=False) as parent:
-        parent.wait_init()
-        parent.wait()
+        assert parent.wait() == status
+        reported = "Fatal Python error: Aborted" in parent.stderr_at_end()
+        assert reported == (end == "a fault that is reported")
     assert list(base.iterdir()) == []
+
+
+HARD_ENDS = ["os._exit(0)", "os.abort()", "os.kill(os.getpid(), signal.SIGTERM)"]
+
+
+@pytest.mark.parametrize("end", HARD_ENDS)
+def test_a_child_does_not_remove_it(base: Path, end: str) -> None:
+    script = (
+        "import asyncio, os, signal\n"
+        "from procwire import Client\n"
+        "async def main():\n"
+        "    client = Client().handle('echo', lambda data: data)\n"
+        "    await client.start()\n"
+        "    if (child := os.fork()) == 0:\n"
+        f"        {end}\n"
+        "    os.waitpid(child, 0)\n"
+        "    print('the child has ended')\n"
+        "    await client.wait_closed()\n"
+        "asyncio.run(main())\n"
+    )
+    environment = {"XDG_RUNTIME_DIR": str(base), "TMPDIR": "/tmp"}
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    with Parent("", environment=environment, command=command, cwd=base, connect=False) as parent:
+        parent.wait_init()
+        wait_until(lambda: "the child has ended" in parent.stderr(), "the child's end")
+        assert Path(parent.init["pipe"]).is_socket()
+        parent.connect()
+        assert parent.call("echo", 1) == 1
+
+
+def test_signals_are_given_back(base: Path) -> None:
+    """When the parent has connected there is nothing left to remove."""
+    script = (
+        "import os, signal\n"
+        "from procwire import Client\n"
+        "before = os._exit\n"
+        "client = Client()\n"
+        "@client.handle\n"
+        "async def look(data):\n"
+        "    caught = open('/proc/self/status').read().split('SigCgt:')[1].split()[0]\n"
+        "    ours = (signal.SIGSEGV, signal.SIGABRT, signal.SIGUSR1)\n"
+        "    return [os._exit is before, [n for n in ours if int(caught, 16) >> (n - 1) & 1]]\n"
+        "client.run()\n"
+    )
+    with Parent("", command=[sys.executable, "-c", script], cwd=base) as parent:
+        assert parent.call("look") == [True, []]

@@ -10,7 +10,8 @@ import { fileURLToPath } from "node:url";
 /** The last line of what importing the modules says, or null when all is there. */
 export function importsOf(python, modules) {
   if (modules.length === 0) return null;
-  const { status, stderr, error } = spawnSync(python, ["-c", `import ${modules.join(", ")}`]);
+  // -P: not the source tree, should this have been called from there.
+  const { status, stderr, error } = spawnSync(python, ["-P", "-c", `import ${modules.join(", ")}`]);
   if (error) return error.message;
   return status === 0 ? null : stderr.toString().trim().split("\n").at(-1);
 }

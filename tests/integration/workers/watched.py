@@ -186,7 +186,7 @@ def look_around() -> None:
 @client.handle
 async def connection(data: Any) -> str:
     """What the data plane's descriptor is."""
-    transport = client._connection.transport  # type: ignore[union-attr]
+    transport = client._session.connection.transport  # type: ignore[union-attr]
     assert transport is not None
     return os.readlink(f"/proc/self/fd/{transport.get_extra_info('socket').fileno()}")
 
