@@ -15,6 +15,7 @@ from procwire.parent.module import Module
 from procwire.runners import Runner
 from procwire.session import Session
 from procwire.threads import Threads
+from procwire.wire import Observer
 
 HEADER_SIZE: int
 FLAG_TO_PARENT: int
@@ -161,7 +162,21 @@ class WorkerConnection(Connection):
     def set_max_concurrency(self, max_concurrency: int) -> None: ...
     async def emit(self, event_id: int, codec: Codec, data: Any) -> None: ...
     def cancel_handlers(self) -> None: ...
-    async def wait_idle(self, seconds: float) -> None: ...
+    def replace(
+        self,
+        variables: contextvars.Context,
+        methods: Sequence[Method | None],
+        threads: Threads,
+        *,
+        max_concurrency: int,
+        max_in_flight_bytes: int,
+        error_value: Callable[[object], str | dict[str, Any]],
+    ) -> None: ...
+    async def wait_idle(self, seconds: float | None) -> None: ...
+    async def wait_replaced(self, methods: Sequence[Method]) -> None: ...
+
+class ObservedWorkerConnection(WorkerConnection):
+    def __init__(self, *arguments: Any, observer: Observer, **options: Any) -> None: ...
 
 class RemoteMethod:
     def __init__(

@@ -7,7 +7,6 @@ one of the data plane is, and gone when the first has connected.
 
 from __future__ import annotations
 
-import io
 import os
 import pdb
 import socket
@@ -127,31 +126,33 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-class _Stream(io.TextIOBase):
-    """The terminal of whoever is attached; when it is gone, input is at its end."""
+class _Terminal:
+    """What pdb wants of a text file, for whoever is attached; input is at its end with him."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._reader = connection.makefile("r", encoding="utf-8", errors="replace")
 
-    def readline(self, size: int | None = -1, /) -> str:
+    def readline(self) -> str:
         """A line, or nothing at the end."""
         try:
-            return self._reader.readline(-1 if size is None else size)
+            return self._reader.readline()
         except OSError:
             return ""
 
-    def write(self, text: str, /) -> int:
+    def write(self, text: str) -> int:
         """Send a text."""
         with suppress(OSError):
             self._connection.sendall(text.encode(errors="replace"))
         return len(text)
 
+    def flush(self) -> None:
+        """All has been sent."""
+
     def close(self) -> None:
         """Hang up."""
         self._reader.close()
         self._connection.close()
-        super().close()
 
 
 class _Debugger(pdb.Pdb):
@@ -162,8 +163,9 @@ class _Debugger(pdb.Pdb):
     """
 
     def __init__(self, connection: socket.socket, answers_pings: bool) -> None:
-        self._stream = _Stream(connection)
-        super().__init__(stdin=self._stream, stdout=self._stream, nosigint=True)
+        self._terminal = _Terminal(connection)
+        terminal: Any = self._terminal
+        super().__init__(stdin=terminal, stdout=terminal, nosigint=True)
         self._answers_pings = answers_pings
         self._thread = threading.get_ident()
         _debuggers[self._thread] = self
@@ -180,9 +182,9 @@ class _Debugger(pdb.Pdb):
         super().set_continue()
         if not self.breaks:
             _debuggers.pop(self._thread, None)
-            self._stream.close()
+            self._terminal.close()
 
-    def do_quit(self, _arguments: str) -> bool:
+    def do_quit(self, arg: str) -> bool:
         """quit: let the handler go on without a debugger."""
         self.clear_all_breaks()
         self.set_continue()
@@ -190,7 +192,7 @@ class _Debugger(pdb.Pdb):
 
     do_q = do_exit = do_EOF = do_quit  # noqa: N815
 
-    def do_run(self, _arguments: str) -> Any:
+    def do_run(self, arg: str) -> None:
         """run: a worker is not started again from here."""
         self.error("a worker is not started again from here")
 

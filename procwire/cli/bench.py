@@ -216,9 +216,9 @@ def _result(
 
 
 def _report(result: dict[str, Any]) -> list[str]:
+    about = f"{result['method']}, {result['in_flight']} in flight, {result['loop']}"
     lines = [
-        f"{result['method']}, {result['in_flight']} in flight, {result['seconds']:.1f} s,"
-        f" {result['loop']}",
+        f"{about}, {result['seconds']:.1f} s",
         f"requests    {result['requests']:,}, {result['requests_per_second']:,.0f}/s",
     ]
     if result["chunks_per_second"]:

@@ -97,12 +97,12 @@ async def _call(client: Client, options: Namespace, data: Any, output: Output) -
 
 async def _handled(client: Client, method: str) -> None:
     """Wait for the handler's end: behind an ack, and without an answer, it goes on."""
-    while not client.stats().methods[method].requests:
-        # Nobody answers, and so nobody says that the request has been read.
+    # Without an answer, nobody says that the request has been read.
+    while not client.stats().methods[method].requests:  # noqa: ASYNC110
         await asyncio.sleep(0)
-    connection = client._connection
-    if connection is not None:
-        await connection.wait_idle(None)
+    session = client._session
+    if session is not None and session.connection is not None:
+        await session.connection.wait_idle(None)
 
 
 async def _stream(parent: TestParent, method: str, data: Any, show: Callable[[Any], None]) -> str:

@@ -10,8 +10,8 @@ from procwire import logs, startup, stdio
 from procwire.cli.arguments import add_loop
 from procwire.cli.errors import TargetError, users_part
 from procwire.cli.target import add_target, load
-from procwire.own_process import EXIT_DEADLINE
 from procwire.control import own_process
+from procwire.own_process import EXIT_DEADLINE
 
 __all__ = ["add_arguments", "execute"]
 
@@ -22,6 +22,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     """What ``run`` takes."""
     add_target(parser)
     add_loop(parser)
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="for development: load the code anew when a file changes, and keep the process",
+    )
 
 
 def execute(options: Namespace) -> int:
@@ -32,7 +37,15 @@ def execute(options: Namespace) -> int:
         # Nor must an import that takes its time outlive a parent.
         own_process(stdio.take(), EXIT_DEADLINE)
     try:
-        client = load(options.target)
+        if options.reload:
+            # Most workers have no use for it.
+            from procwire.cli.reload import Reloader
+
+            reloader = Reloader(options.target)
+            client, open_session = reloader.client, reloader.open_session
+        else:
+            client = load(options.target)
+            open_session = client._open_session
     except BaseException as error:
         if os.isatty(0):
             raise
@@ -44,5 +57,5 @@ def execute(options: Namespace) -> int:
             )
         startup.report_failure(error)
         return 1
-    client.run(loop=options.loop)
+    client._run(options.loop, open_session)
     return 0
