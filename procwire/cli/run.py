@@ -11,7 +11,7 @@ from procwire.cli.arguments import add_loop
 from procwire.cli.errors import TargetError, users_part
 from procwire.cli.target import add_target, load
 from procwire.control import own_process
-from procwire.own_process import EXIT_DEADLINE
+from procwire.session import EXIT_DEADLINE
 
 __all__ = ["add_arguments", "execute"]
 
