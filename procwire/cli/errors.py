@@ -39,6 +39,9 @@ def show_failure(error: BaseException) -> None:
 
 def users_part(error: BaseException) -> TracebackType | None:
     """The traceback of an exception, from where the user's code begins; all of it if it is ours."""
+    if isinstance(error, SyntaxError):
+        # It names its place itself: nothing of that module has run.
+        return None
     frames = error.__traceback__
     while frames is not None:
         if not frames.tb_frame.f_code.co_filename.startswith(_NOT_THE_USERS):

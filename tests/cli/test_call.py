@@ -26,8 +26,10 @@ ANSWERS = {
     "from standard input": (["size", "--raw", "--file", "-"], "5 bytes: typed", "answered"),
     "what JSON has not": (
         ["kinds", '{"$bytes": "AAE="}'],
-        ('{"bytes": {"$bytes": "AAE="}, "date": {"$date": "2026-01-02T00:00:00+00:00"}, '
-        '"loaded": "yes"}\n'),
+        (
+            '{"bytes": {"$bytes": "AAE="}, "date": {"$date": "2026-01-02T00:00:00+00:00"}, '
+            '"loaded": "yes"}\n'
+        ),
         "answered",
     ),
 }
@@ -44,8 +46,10 @@ FAILURES = {
     "an error with details": (
         ["call", "commands", "divide", '{"number": 1, "by": 0}'],
         1,
-        ("""procwire call: 'divide' has failed: division by zero """
-        """{"message": "division by zero", "code": "E_DIVISION"}\n"""),
+        (
+            """procwire call: 'divide' has failed: division by zero """
+            """{"message": "division by zero", "code": "E_DIVISION"}\n"""
+        ),
     ),
     "an unknown method": (
         ["call", "commands", "devide"],
@@ -55,8 +59,10 @@ FAILURES = {
     "no JSON": (
         ["call", "commands", "divide", "{"],
         2,
-        ("procwire call: DATA is no JSON (Expecting property name enclosed in double quotes: "
-        "line 1 column 2 (char 1)): {\n"),
+        (
+            "procwire call: DATA is no JSON (Expecting property name enclosed in double quotes: "
+            "line 1 column 2 (char 1)): {\n"
+        ),
     ),
     "no such file": (
         ["call", "commands", "divide", "--file", "nowhere.json"],

@@ -19,9 +19,7 @@ def test_a_worker_that_runs(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)
     deep.mkdir(mode=0o700)
     with tempfile.TemporaryDirectory(dir="/tmp") as place:
-        run = procwire(
-            "doctor", "commands", cwd=tmp_path, XDG_RUNTIME_DIR=str(deep), TMPDIR=place
-        )
+        run = procwire("doctor", "commands", cwd=tmp_path, XDG_RUNTIME_DIR=str(deep), TMPDIR=place)
         assert run.returncode == 0, run.stdout
         assert os.listdir(place) == []
     findings, _, program = run.stdout.partition("\n\n")

@@ -28,7 +28,7 @@ async def lifespan(client):
     yield {{"loaded": version}}
     with open("lives", "a") as lives: print("ends", version, file=lives)
 
-client = Client(lifespan=lifespan{options})
+client = Client(lifespan=lifespan)
 client.event({event!r})
 
 @client.handle
@@ -46,7 +46,7 @@ async def hold(data):
 async def let_go(data):
     sys.held.set()
 
-@client.handle(response="stream"{options})
+@client.handle(response="stream")
 async def count(data):
     while True:
         yield version
@@ -62,10 +62,15 @@ class Project:
         self.log = directory / "log"
 
     def write(
-        self, version: object, *, startup: str = "pass", event: str = "told", options: str = ""
+        self,
+        version: object,
+        *,
+        startup: str = "pass",
+        event: str = "told",
+        source: str = WORKER,
     ) -> None:
         """Another version; each file is replaced at once, as editors do."""
-        source = WORKER.format(startup=startup, event=event, options=options)
+        source = source.format(startup=startup, event=event)
         for name, text in (("worker.py", source), ("helper.py", f"version = {version}\n")):
             path = self.directory / name
             if not path.exists() or path.read_text() != text:
@@ -158,7 +163,7 @@ def test_what_cannot_be_loaded_changes_nothing(project: Project) -> None:
         },
         "procwire run: worker.py changed: not reloaded: 'worker' has no client": {
             "version": 4,
-            "startup": "pass\nclient = None\ndel lifespan\n#",
+            "source": "from helper import version\n",
         },
     }
 

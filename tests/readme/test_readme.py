@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,22 @@ def test_a_parent_in_python(tmp_path: Path) -> None:
         check=True,
     )  # fmt: skip
     assert [run.stdout] == blocks("text", page)
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    """Each command prints what the page says."""
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    (tmp_path / "worker.py").write_text(blocks("python", page)[0], encoding="utf-8")
+    (session,) = blocks("console", page)
+    for entry in session.removeprefix("$ ").split("\n$ "):
+        line, _, expected = entry.partition("\n")
+        program, *words = shlex.split(line)
+        assert program == "procwire"
+        run = subprocess.run(
+            [sys.executable, "-m", "procwire", *words], cwd=tmp_path, capture_output=True,
+            text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert run.stdout.rstrip("\n") == expected.rstrip("\n"), run.stderr
 
 
 SNIPPETS = blocks("python")[1:] + [
