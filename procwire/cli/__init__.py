@@ -57,13 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--version", action="version", version=f"procwire {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command: ModuleType | None = None
+    chosen_parser = parser
     for name, summary in COMMANDS.items():
         subparser = commands.add_parser(name, help=summary, description=f"{summary}.".capitalize())
         if name == chosen:
             command = importlib.import_module(f"procwire.cli.{name}")
             command.add_arguments(subparser)
-    options = parser.parse_args(words)
+            chosen_parser = subparser
+    if command is None:
+        parser.parse_args(words)
     assert command is not None
+    # Options may stand between a command's arguments.
+    options = chosen_parser.parse_intermixed_args(words[words.index(str(chosen)) + 1 :])
     try:
         status: int = command.execute(options)
     except KeyboardInterrupt:

@@ -22,14 +22,13 @@ __all__ = ["add_data", "from_json", "read_data", "to_json"]
 
 def add_data(parser: ArgumentParser) -> None:
     """The arguments that say what is sent."""
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
+    parser.add_argument(
         "data",
         nargs="?",
         metavar="DATA",
         help='what is sent, as JSON, bytes as {"$bytes": "base64"} (default: null)',
     )
-    source.add_argument("--file", metavar="PATH", help="read that from a file, - is standard input")
+    parser.add_argument("--file", metavar="PATH", help="read that from a file, - is standard input")
 
 
 def read_data(options: Namespace, *, raw: bool = False) -> Any:
@@ -38,6 +37,8 @@ def read_data(options: Namespace, *, raw: bool = False) -> Any:
     Raises:
         CommandError: the file cannot be read, or it is no JSON.
     """
+    if options.file is not None and options.data is not None:
+        raise CommandError("give either DATA or --file", status=2)
     if options.file == "-":
         source = sys.stdin.buffer.read()
     elif options.file is not None:

@@ -22,7 +22,7 @@ ANSWERS = {
     ),
     "none": (["note", '"x"'], "", r"(?s)(?=.*sent after)(?=.*noted: x)"),
     "raw bytes as JSON": (["size", '"ab"'], '{"$bytes": "MiBieXRlczogYWI="}\n', "answered"),
-    "raw payloads": (["size", "ab", "--raw"], "2 bytes: ab", "answered"),
+    "raw payloads": (["size", "--raw", "ab"], "2 bytes: ab", "answered"),
     "from standard input": (["size", "--raw", "--file", "-"], "5 bytes: typed", "answered"),
     "what JSON has not": (
         ["kinds", '{"$bytes": "AAE="}'],
@@ -63,6 +63,11 @@ FAILURES = {
             "procwire call: DATA is no JSON (Expecting property name enclosed in double quotes: "
             "line 1 column 2 (char 1)): {\n"
         ),
+    ),
+    "two sources": (
+        ["call", "commands", "divide", "1", "--file", "-"],
+        2,
+        "procwire call: give either DATA or --file\n",
     ),
     "no such file": (
         ["call", "commands", "divide", "--file", "nowhere.json"],

@@ -96,17 +96,21 @@ def test_a_parent_in_python(tmp_path: Path) -> None:
     assert [run.stdout] == blocks("text", page)
 
 
-def test_the_command_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["docs/cli.md", "examples/README.md"])
+def test_the_command_line(name: str, tmp_path: Path) -> None:
     """Each command prints what the page says."""
-    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    (tmp_path / "worker.py").write_text(blocks("python", page)[0], encoding="utf-8")
+    page = (ROOT / name).read_text(encoding="utf-8")
+    directory = ROOT / "examples"
+    for worker in blocks("python", page)[:1]:
+        directory = tmp_path
+        (directory / "worker.py").write_text(worker, encoding="utf-8")
     (session,) = blocks("console", page)
     for entry in session.removeprefix("$ ").split("\n$ "):
         line, _, expected = entry.partition("\n")
         program, *words = shlex.split(line)
         assert program == "procwire"
         run = subprocess.run(
-            [sys.executable, "-m", "procwire", *words], cwd=tmp_path, capture_output=True,
+            [sys.executable, "-m", "procwire", *words], cwd=directory, capture_output=True,
             text=True, timeout=60, check=False,
         )  # fmt: skip
         assert run.stdout.rstrip("\n") == expected.rstrip("\n"), run.stderr
