@@ -12,7 +12,7 @@ from procwire._core import FrameReader, pack_header
 from .test_node import run_node
 
 # A million in the continuous integration.
-FRAMES = int(os.environ.get("PROCWIRE_DIFFERENTIAL_FRAMES", "50000"))
+FRAMES = int(os.environ.get("TEST_DIFFERENTIAL_FRAMES", "50000"))
 SEED = os.environ.get("PROCWIRE_DIFFERENTIAL_SEED", str(Random().randrange(2**32)))
 PIECE = 200_000
 
