@@ -96,9 +96,10 @@ def test_breakpoints(tmp_path: Path, loop_name: str) -> None:
             # Longer than the parent waits for an answer to its ping, and it has asked.
             await asyncio.sleep(1.5)
             assert module.state == "ready"
-            said, errors = await debug(pid, "local = 50\nnext\np local\nrun\ncontinue\n")
-            assert "-> local += 1" in said
-            assert "(Pdb) 51\n" in said
+            said, errors = await debug(pid, "p local\nlocal = 50\nrun\ncontinue\n")
+            # Before Python 3.13 pdb stops in the next line.
+            assert "-> local += 1" in said or "-> breakpoint()" in said
+            assert "(Pdb) 41\n" in said
             assert "a worker is not started again from here" in said
             assert errors == "\nthe handler goes on\n"
             assert await stopped == 51
@@ -256,6 +257,10 @@ def test_a_file_that_is_no_recording(tmp_path: Path) -> None:
     for text, said in (
         ("{}\n", "is no recording of procwire's"),
         ("", "is no recording of procwire's"),
+        (
+            '{"format": "other", "version": 1, "began": "2026-01-01", "schema": {}}\n',
+            "is no recording",
+        ),
         ('{"format": "procwire recording", "version": 2}\n', "is a recording of version 2, not 1"),
     ):
         (tmp_path / "file").write_text(text)
