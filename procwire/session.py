@@ -203,6 +203,7 @@ class Session:
             max_in_flight_bytes=options.max_in_flight_bytes,
             backpressure_timeout=options.backpressure_timeout,
             error_value=_error_value(options),
+            error_codec=self._client._msgpack,
         )
         self._strangers.admit(connection)
         if self._closing is not None:
@@ -304,6 +305,7 @@ class Session:
                 max_concurrency=options.max_concurrency,
                 max_in_flight_bytes=options.max_in_flight_bytes,
                 error_value=_error_value(options),
+                error_codec=client._msgpack,
             )
         watcher_set_liveness(options.liveness == "process")
 
