@@ -17,6 +17,7 @@ from procwire.policies import Arrays, Default, Ints, Keys, Naive, NaN, Surrogate
 from procwire.runners import Runner
 from procwire.session import Session
 from procwire.threads import Threads
+from procwire.wire import Observer
 
 __all__ = [
     "CONTROL_MAX_DEPTH",
@@ -288,7 +289,22 @@ class WorkerConnection(Connection):
     def set_max_concurrency(self, max_concurrency: int) -> None: ...
     async def emit(self, event_id: int, codec: Codec, data: Any) -> None: ...
     def cancel_handlers(self) -> None: ...
-    async def wait_idle(self, seconds: float) -> None: ...
+    def replace(
+        self,
+        variables: contextvars.Context,
+        methods: Sequence[Method | None],
+        threads: Threads,
+        *,
+        max_concurrency: int,
+        max_in_flight_bytes: int,
+        error_value: Callable[[object], str | dict[str, Any]],
+        error_codec: MsgpackCodec,
+    ) -> None: ...
+    async def wait_idle(self, seconds: float | None) -> None: ...
+    async def wait_replaced(self, methods: Sequence[Method]) -> None: ...
+
+class ObservedWorkerConnection(WorkerConnection):
+    def __init__(self, *arguments: Any, observer: Observer, **options: Any) -> None: ...
 
 @disjoint_base
 class RemoteMethod:
