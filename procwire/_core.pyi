@@ -146,8 +146,8 @@ class RawCodec:
 
 @final
 class MsgpackCodec:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         ints: Ints = "error",
         keys: Keys = "error",
@@ -156,7 +156,7 @@ class MsgpackCodec:
         nan: NaN = "allow",
         arrays: Arrays = "bytes",
         default: Default | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def name(self) -> str: ...
     def encode(self, value: Any) -> bytes: ...
@@ -301,8 +301,10 @@ class WorkerConnection(Connection):
         error_codec: MsgpackCodec,
     ) -> None: ...
     async def wait_idle(self, seconds: float | None) -> None: ...
+    async def wait_ended(self, methods: list[Method] | None, seconds: float | None) -> None: ...
     async def wait_replaced(self, methods: Sequence[Method]) -> None: ...
 
+@disjoint_base
 class ObservedWorkerConnection(WorkerConnection):
     def __init__(self, *arguments: Any, observer: Observer, **options: Any) -> None: ...
 
