@@ -56,7 +56,8 @@ class TestProcess(Caller):
         module = declare(load(target), request_timeout=request_timeout)
         module.executable(
             sys.executable,
-            ["-m", "procwire", "run", "--loop", loop, target],
+            # -P: what this process imports, and nothing from where it happens to be.
+            ["-P", "-m", "procwire", "run", "--loop", loop, target],
             env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         )
         module.spawn_policy(SpawnPolicy(max_retries=0) if policy is None else policy)
