@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+import attrs
 import pytest
 
 from procwire import CodecError, MsgpackCodec
@@ -36,3 +37,19 @@ class Level(enum.IntEnum):
 class Money:
     def __init__(self, amount: Any) -> None:
         self.amount = amount
+
+
+@attrs.define
+class Slot:
+    x: int
+    _hidden: int = 2
+    nested: Any = None
+
+
+class OddText(str, enum.Enum):  # noqa: UP042 - its text is not its value
+    def __new__(cls, value: int) -> OddText:
+        member = str.__new__(cls, f"text {value}")
+        member._value_ = value
+        return member
+
+    FIRST = 1

@@ -22,7 +22,7 @@ import pytest
 
 from procwire import CodecError, MsgpackCodec, outgoing
 
-from .sent import SAFE, Chain, Level, Money, plain, refusal, seen
+from .sent import SAFE, Chain, Level, Money, OddText, Slot, plain, refusal, seen
 
 # ---- integers, floats, strings -------------------------------------------------------------------
 

@@ -8,20 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import attrs
 import msgspec
 import pydantic
 import pytest
 from pydantic.alias_generators import to_camel
 
-from .sent import Chain, refusal, seen
-
-
-@attrs.define
-class Slot:
-    x: int
-    _hidden: int = 2
-    nested: Any = None
+from .sent import Chain, OddText, Slot, refusal, seen
 
 
 class Struct(msgspec.Struct, rename="camel"):
@@ -168,15 +160,6 @@ class Odd(enum.Enum):
 
     def __new__(cls, value: int) -> Odd:
         member = object.__new__(cls)
-        member._value_ = value
-        return member
-
-    FIRST = 1
-
-
-class OddText(str, enum.Enum):  # noqa: UP042 - its text is not its value
-    def __new__(cls, value: int) -> OddText:
-        member = str.__new__(cls, f"text {value}")
         member._value_ = value
         return member
 
