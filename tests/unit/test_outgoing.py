@@ -184,10 +184,14 @@ def test_what_default_raises_has_its_place() -> None:
 
     assert refusal([1j], default=refuse) == "$[0]: not this one"
     assert refusal([1j], default=lambda value: value).startswith("$[0]: converted more than 100")
+
+    def exhaust(value: Any) -> Any:
+        raise MemoryError
+
     # Packed at once, and walked.
     for value in ([1j], [2**60, 1j]):
         with pytest.raises(MemoryError):
-            MsgpackCodec(default=lambda _: bytes(sys.maxsize - 100), ints="float").encode(value)
+            MsgpackCodec(default=exhaust, ints="float").encode(value)
 
 
 def test_default_is_not_asked_for_what_has_a_form() -> None:
