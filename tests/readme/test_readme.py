@@ -7,11 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 
@@ -21,10 +23,15 @@ def blocks(language: str, page: str = README) -> list[str]:
     return [text for kind, text in found if kind == language]
 
 
+TITLED = re.compile(r'^```(\w+) title="([^"]+)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A directory as a user's: the npm packages in it, `python3` on the path."""
-    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    (tmp_path / "node_modules").mkdir()
+    for package in (ROOT / "node_modules").iterdir():
+        (tmp_path / "node_modules" / package.name).symlink_to(package)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python3").symlink_to(sys.executable)
     return tmp_path
@@ -68,7 +75,7 @@ def test_the_module_command(project: Path) -> None:
 
 
 PROGRAMS = [
-    page for page in PAGES if "```js" in page.read_text(encoding="utf-8")
+    page for page in PAGES if "```js\n" in page.read_text(encoding="utf-8")
 ]  # fmt: skip
 
 
@@ -81,6 +88,44 @@ def test_a_page_of_docs_has_one_program(path: Path, project: Path) -> None:
     output, errors = run_node(project, "parent.mjs")
     (expected,) = blocks("text", page)
     assert expected in (output, errors)
+
+
+def write_files(project: Path, page: str) -> Iterator[tuple[str, str]]:
+    """Write each titled block to its file, or at its end; yields commands and what they print."""
+    for language, title, text in TITLED.findall(page):
+        if language == "text":
+            yield title, text
+        elif (name := title.removesuffix(", continued")) != title:
+            with (project / name).open("a", encoding="utf-8") as file:
+                file.write(f"\n\n{text}")
+        else:
+            (project / name).write_text(text, encoding="utf-8")
+
+
+GUIDES = [page for page in PAGES if 'title="node ' in page.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=[path.name for path in GUIDES])
+def test_the_programs_of_a_page(path: Path, project: Path) -> None:
+    for command, expected in write_files(project, path.read_text(encoding="utf-8")):
+        node, script = command.split()
+        assert node == "node"
+        assert run_node(project, script)[0] == expected
+
+
+def test_the_main_process_of_electron(project: Path) -> None:
+    """With a stand-in for Electron's own module, which is no npm package that Node can run."""
+    (project / "node_modules" / "electron").symlink_to(HERE / "electron")
+    page = (ROOT / "docs" / "electron.md").read_text(encoding="utf-8")
+    assert list(write_files(project, page)) == []
+    shutil.copy(HERE / "electron" / "window.mjs", project)
+    assert run_node(project, "window.mjs")[0].splitlines() == [
+        "exposed: worker.call, worker.abort",
+        "Hello, Node",
+        "no method constructor",
+        "AbortError",
+        "the worker is gone",
+    ]
 
 
 def test_a_parent_in_python(tmp_path: Path) -> None:
