@@ -12,6 +12,9 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>\.\./[^)\s]+)\)")
+CELL = re.compile(r"(?<=<td)[ >].*?</td>", re.DOTALL)
+CODE = re.compile(r"<code>[^<]*</code>")
+BREAK = re.compile(r"(?<=[\w)])(?:::|[_/.,(=])(?=\w)")
 ROLE = re.compile(r":(?:attr|class|exc|func|meth|mod):(?=<code>)")
 
 
@@ -39,5 +42,10 @@ def on_page_markdown(
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Docstrings are written for Sphinx's eyes, too: its roles, and its colon before an example."""
-    return ROLE.sub("", html).replace("::</p>", ":</p>")
+    """What Markdown does not know of docstrings, Sphinx's roles, and of code in narrow cells."""
+    html = ROLE.sub("", html).replace("::</p>", ":</p>")
+    return CELL.sub(lambda cell: CODE.sub(_breakable, cell[0]), html)
+
+
+def _breakable(code: re.Match[str]) -> str:
+    return BREAK.sub(r"\g<0><wbr>", code[0])
