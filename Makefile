@@ -5,7 +5,7 @@ VERSIONS := $(shell tools/find-pythons | cut -d' ' -f1)
 OLDEST := $(firstword $(VERSIONS))
 NEWEST := $(lastword $(VERSIONS))
 SOURCES := $(shell find csrc procwire -name '*.py' -o -name '*.py[xid]' -o -name '*.pxd' -o -name '*.[ch]') \
-	pyproject.toml setup.py MANIFEST.in README.md
+	pytest_procwire.py pyproject.toml setup.py MANIFEST.in README.md
 PYTEST_ARGS ?=
 # Many tests wait for a worker's time limits: more of them run at once than there are processors.
 TEST_JOBS ?= 6
@@ -16,7 +16,7 @@ ifeq ($(VERSIONS),)
 $(error no Python 3.11 or later was found)
 endif
 
-.PHONY: demo test soak lint clean dev
+.PHONY: demo test test-rust soak lint clean dev
 .SECONDARY:
 
 demo: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
@@ -34,6 +34,15 @@ $(patsubst %,test-%,$(filter-out $(OLDEST) $(NEWEST),$(VERSIONS))): export TEST_
 test-%: build/venv-%/ready node_modules/.package-lock.json
 	build/venv-$*/bin/pytest -n $(TEST_JOBS) --dist worksteal -m 'not alone' $(PYTEST_ARGS)
 	build/venv-$*/bin/pytest -m alone $(PYTEST_ARGS) || [ $$? -eq 5 ] # none of those chosen
+
+# The Python parent drives a worker on the published Rust client.
+CARGO = $(shell command -v cargo)
+RUST_WORKER := build/rust/debug/procwire-test-worker
+
+test-rust: build/venv-$(OLDEST)/ready node_modules/.package-lock.json
+	$(if $(CARGO),cargo build --quiet --target-dir build/rust --manifest-path tests/parent/workers/rust/Cargo.toml)
+	$(if $(CARGO),RUST_WORKER=$(CURDIR)/$(RUST_WORKER) build/venv-$(OLDEST)/bin/pytest tests/parent -k rust $(PYTEST_ARGS),\
+		@echo '$@: SKIPPED, nothing was checked: cargo is missing (https://rustup.rs)')
 
 lint: build/venv-$(NEWEST)/ready
 	build/venv-$(NEWEST)/bin/ruff check .

@@ -11,7 +11,9 @@ from typing_extensions import Buffer
 from procwire.authentication import Token
 from procwire.codecs import Codec
 from procwire.deadlines import TimeLimit
-from procwire.parent.module import Module
+from procwire.errors import RequestTimeoutError
+from procwire.parent.link import Link
+from procwire.policies import Arrays, Default, Ints, Keys, Naive, NaN, Surrogates
 from procwire.runners import Runner
 from procwire.session import Session
 from procwire.threads import Threads
@@ -52,6 +54,7 @@ NEWS_SHUTDOWN: int
 NEWS_ENDED: int
 
 def control_message(line: bytes) -> str | None: ...
+def running_request() -> tuple[int, int] | None: ...
 def watcher_start(input: int, output: int) -> None: ...
 def watcher_set_listener(descriptor: int) -> None: ...
 def watcher_turn() -> int: ...
@@ -86,6 +89,17 @@ class RawCodec:
 
 @final
 class MsgpackCodec:
+    def __init__(
+        self,
+        *,
+        ints: Ints = "error",
+        keys: Keys = "error",
+        naive: Naive = "error",
+        surrogates: Surrogates = "error",
+        nan: NaN = "allow",
+        arrays: Arrays = "bytes",
+        default: Default | None = None,
+    ) -> None: ...
     @property
     def name(self) -> str: ...
     def encode(self, value: Any) -> bytes: ...
@@ -153,6 +167,7 @@ class WorkerConnection(Connection):
         max_in_flight_bytes: int,
         backpressure_timeout: float | None,
         error_value: Callable[[object], str | dict[str, Any]],
+        error_codec: MsgpackCodec | None = None,
     ) -> None: ...
     @property
     def pending(self) -> int: ...
@@ -182,6 +197,9 @@ class RemoteMethod:
     def response(self) -> str: ...
     @property
     def cancellable(self) -> bool: ...
+    @property
+    def timeout(self) -> float | None: ...
+    def late(self) -> RequestTimeoutError: ...
 
 class Call:
     @property
@@ -209,7 +227,7 @@ class EventReceiver:
 class ParentConnection(Connection):
     def __init__(
         self,
-        module: Module,
+        link: Link,
         loop: asyncio.AbstractEventLoop,
         methods: Sequence[RemoteMethod],
         events: Mapping[int, EventReceiver],
@@ -218,7 +236,7 @@ class ParentConnection(Connection):
         max_payload_size: int,
     ) -> None: ...
     @property
-    def unanswered(self) -> list[str]: ...
+    def unanswered(self) -> list[tuple[str, int]]: ...
     def call(self, method: RemoteMethod, data: Any) -> Call | None: ...
 
 @final

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from procwire import logs, stdio
 from procwire._core import DEFAULT_MAX_PAYLOAD_SIZE, WorkerConnection
 from procwire.authentication import take_token
-from procwire.codecs import Codec
+from procwire.codecs import Codec, MsgpackCodec
 from procwire.emitting import emit_from_thread
 from procwire.errors import AlreadyStartedError, NotConnectedError, UnknownEventError
 from procwire.executors import check_not_in_pool
@@ -26,6 +26,7 @@ from procwire.options import (
     Options,
 )
 from procwire.own_process import LoopName, OwnProcess, refuse_terminal
+from procwire.policies import Arrays, Default, Ints, Keys, Naive, NaN, Surrogates
 from procwire.registrations import Registrations
 from procwire.session import Session
 from procwire.stats import Stats, collect
@@ -91,12 +92,17 @@ class Client(Registrations):
             :class:`HandlerError`, as ``err.data.name``.
         debug: Whether it is told the traceback as well, as ``err.data.traceback``. Paths and
             source lines of this machine are in it.
+        ints, keys, naive, surrogates, nan, arrays, default: What is sent for values that
+            JavaScript would change or refuse, and for types that have no form, as
+            :class:`MsgpackCodec` says. They are for the methods and events whose codec is
+            ``"msgpack"``, and for the details of errors; a codec object has its own.
 
     Attributes:
         state: What start-up has loaded: a namespace for attributes of your own.
 
     Raises:
-        TypeError: ``lifespan`` is no function that returns a context manager.
+        TypeError: ``lifespan`` is no function that returns a context manager, or ``default`` is
+            no function.
         ValueError: an argument is out of its range.
     """
 
@@ -117,6 +123,13 @@ class Client(Registrations):
         announce: Announce = "ready",
         error_details: bool = False,
         debug: bool = False,
+        ints: Ints = "error",
+        keys: Keys = "error",
+        naive: Naive = "error",
+        surrogates: Surrogates = "error",
+        nan: NaN = "allow",
+        arrays: Arrays = "bytes",
+        default: Default | None = None,
     ) -> None:
         # Handlers, child processes and tracebacks have no business with it.
         self._token = take_token(auth_token)
@@ -134,7 +147,16 @@ class Client(Registrations):
             error_details=error_details,
             debug=debug,
         )
-        super().__init__(default_codec)
+        msgpack = MsgpackCodec(
+            ints=ints,
+            keys=keys,
+            naive=naive,
+            surrogates=surrogates,
+            nan=nan,
+            arrays=arrays,
+            default=default,
+        )
+        super().__init__(default_codec, msgpack)
         self.state = SimpleNamespace()
         self._lifespan = Lifespan(lifespan)
         self._event_ids: dict[str, int] = {}

@@ -34,14 +34,20 @@ class Codec(Protocol):
 _BY_NAME: dict[str, Codec] = {codec.name: codec for codec in (MsgpackCodec(), RawCodec())}
 
 
-def resolve(codec: Codec | str) -> Codec:
+def resolve(codec: Codec | str, msgpack: MsgpackCodec | None = None) -> Codec:
     """The codec of that name, or the object itself if it has a codec's methods.
+
+    Args:
+        codec: A codec or its name.
+        msgpack: What ``"msgpack"`` means, if it is not to be the codec without any policies.
 
     Raises:
         ValueError: there is no codec of that name.
         TypeError: the object is no codec.
     """
     if isinstance(codec, str):
+        if msgpack is not None and codec == msgpack.name:
+            return msgpack
         try:
             return _BY_NAME[codec]
         except KeyError:

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from procwire.errors import NotConnectedError
+from procwire.thread_calls import LoopCall
 
 if TYPE_CHECKING:
     from procwire._core import WorkerConnection
@@ -36,17 +37,13 @@ def emit_from_thread(
         if decision.acquire(blocking=False):
             await connection.emit(event_id, codec, data)
 
-    sending = send()
+    sending = LoopCall(send(), connection.loop)
     try:
-        sent = asyncio.run_coroutine_threadsafe(sending, connection.loop)
-    except RuntimeError as error:
-        sending.close()
-        raise NotConnectedError("the worker has shut down") from error
-    try:
-        concurrent.futures.wait([sent], timeout)
-        if not sent.done() and decision.acquire(blocking=False):
-            sent.cancel()
+        if not sending.wait(timeout) and decision.acquire(blocking=False):
+            sending.cancel()
             raise TimeoutError(f"the event has not been sent within {timeout:g} s")
-        sent.result()
+        # The loop was first: it sends what it has decided to send.
+        sending.wait()
+        sending.result()
     except concurrent.futures.CancelledError:
         raise NotConnectedError("the worker has shut down") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, overloa
 
 from procwire._core import Method
 from procwire.batching import Batch, check_batch
-from procwire.codecs import Codec, resolve
+from procwire.codecs import Codec, MsgpackCodec, resolve
 from procwire.deadlines import TimeLimit, milliseconds, time_limit
 from procwire.errors import AlreadyStartedError
 from procwire.handlers import HandlerShape, ResponseKind, inspect_handler
@@ -57,8 +57,10 @@ class Registration:
 class Registrations:
     """The registering half of a client; closed when the client starts."""
 
-    def __init__(self, default_codec: Codec | str) -> None:
-        self._default_codec = resolve(default_codec)
+    def __init__(self, default_codec: Codec | str, msgpack: MsgpackCodec) -> None:
+        # What "msgpack" means here: the codec with the client's policies.
+        self._msgpack = msgpack
+        self._default_codec = resolve(default_codec, msgpack)
         self._methods: dict[str, Registration] = {}
         self._events: dict[str, Codec] = {}
         self._middlewares: list[Middleware] = []
@@ -235,7 +237,7 @@ class Registrations:
             ValueError: the event is registered already, or there is no such codec.
         """
         self._check_open_for("event", name, self._events)
-        self._events[name] = self._default_codec if codec is None else resolve(codec)
+        self._events[name] = self._default_codec if codec is None else resolve(codec, self._msgpack)
         return self
 
     def _register(
@@ -263,9 +265,9 @@ class Registrations:
         check_executor(executor, function, shape)
         if batch is not None:
             check_batch(shape, batch, max_concurrency)
-        both = self._default_codec if codec is None else resolve(codec)
-        requests = both if request_codec is None else resolve(request_codec)
-        responses = both if response_codec is None else resolve(response_codec)
+        both = self._default_codec if codec is None else resolve(codec, self._msgpack)
+        requests = both if request_codec is None else resolve(request_codec, self._msgpack)
+        responses = both if response_codec is None else resolve(response_codec, self._msgpack)
         self._methods[name] = Registration(
             function,
             shape,

@@ -167,6 +167,7 @@ class Session:
             error_value=functools.partial(
                 error_value, with_name=options.error_details, with_traceback=options.debug
             ),
+            error_codec=self._client._msgpack,
         )
         self._strangers.admit(connection)
         if self._closing is not None:

@@ -13,8 +13,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from procwire import forks
-from procwire.errors import NotConnectedError, ResponseAlreadySentError
+from procwire.errors import ResponseAlreadySentError
 from procwire.runners import Call
+from procwire.thread_calls import LoopCall
 
 if TYPE_CHECKING:
     from procwire._core import Context, Method
@@ -40,7 +41,7 @@ class BlockingContext:
     def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
         self._context = context
         self._loop = loop
-        self._sending: concurrent.futures.Future[None] | None = None
+        self._sending: LoopCall[None] | None = None
         context.on_abort(self._stop_sending)
 
     def __repr__(self) -> str:
@@ -98,10 +99,8 @@ class BlockingContext:
         """Block until the request is aborted, for ``timeout`` seconds at most."""
         if asyncio._get_running_loop() is self._loop:
             raise RuntimeError("wait_aborted() would block the event loop")
-        waiting = asyncio.run_coroutine_threadsafe(self._context.wait_aborted(), self._loop)
-        try:
-            waiting.result(timeout)
-        except concurrent.futures.TimeoutError:
+        waiting = LoopCall(self._context.wait_aborted(), self._loop)
+        if not waiting.wait(timeout):
             waiting.cancel()
         return self._context.aborted
 
@@ -109,16 +108,13 @@ class BlockingContext:
         if asyncio._get_running_loop() is self._loop:
             # A plain function has handed out a coroutine, which runs on the loop: it awaits.
             return sending
-        try:
-            self._sending = asyncio.run_coroutine_threadsafe(sending, self._loop)
-        except RuntimeError as error:
-            sending.close()
-            raise NotConnectedError("the worker has shut down") from error
+        call = self._sending = LoopCall(sending, self._loop)
         if self._context.aborted:
             # Before it could be heard of.
-            self._sending.cancel()
+            call.cancel()
         try:
-            return self._sending.result()
+            call.wait()
+            return call.result()
         except concurrent.futures.CancelledError:
             raise ResponseAlreadySentError(f"{self._context!r} was aborted") from None
         finally:

@@ -6,13 +6,14 @@
 // A table goes to stdout, progress to stderr, every measurement to ../results/node-DATE.json.
 // Exit code 1 when a peer gave a wrong answer or broke.
 
-import { fork } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 import { JOBS } from "./jobs.mjs";
 import { PEERS, whatIsMissing } from "./peers/index.mjs";
+import { workerCommand } from "./peers/procwire/worker_command.mjs";
 import { beside } from "./peers/python.mjs";
 import { describeMachine, formatRate, tables, versions } from "./report.mjs";
 
@@ -41,10 +42,17 @@ const warming = { calls: options.quick ? 10 : 10_000, maxSeconds: 5 };
 const say = (text) => console.error(text);
 const chosen = (all, keys) => all.filter((one) => !keys || keys.split(",").includes(one.key));
 
+/** A parent in Python; it answers over the same channel as one that was forked. */
+function inPython({ parent, options }) {
+  const words = [parent, ...workerCommand(python, options.worker)];
+  const stdio = ["ignore", "inherit", "inherit", "ipc"];
+  return spawn(python, [beside(import.meta.url, "parent.py"), ...words], { stdio });
+}
+
 class Parent {
   constructor(peer) {
     this.peer = peer;
-    this.process = fork(beside(import.meta.url, "parent.mjs"));
+    this.process = peer.parent ? inPython(peer) : fork(beside(import.meta.url, "parent.mjs"));
   }
 
   async ask(command, rest = {}) {

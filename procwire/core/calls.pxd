@@ -13,7 +13,9 @@ cdef class RemoteMethod:
     cdef Codec response_codec
     # Whether a worker is told that nobody waits any more.
     cdef readonly bint cancellable
-    # Of requests that wait for a result or an ack; None where there is no time limit.
+    # Seconds for which a result or an ack is waited for; None where there is no time limit.
+    cdef readonly object timeout
+    # Of requests that wait for either.
     cdef Deadlines deadlines
 
 
@@ -59,8 +61,8 @@ cdef class EventReceiver:
 
 
 cdef class ParentConnection(Connection):
-    # procwire.parent.module.Module: told when the connection is gone.
-    cdef object module
+    # procwire.parent.link.Link: told when the connection is gone.
+    cdef object link
     # What the worker wants to see first, or None.
     cdef bytes token
     # All RemoteMethods, whose timers end with the connection.

@@ -36,8 +36,13 @@ cdef class RemoteMethod:
         self.request_codec = as_codec(request_codec)
         self.response_codec = as_codec(response_codec)
         self.cancellable = cancellable
+        self.timeout = timeout
         if timeout is not None:
             self.deadlines = Deadlines(timeout)
+
+    def late(self):
+        """What the caller is told when the time limit has passed."""
+        return RequestTimeoutError(f"{self.name!r} has not answered within {self.timeout:g} s")
 
 
 cdef class EventReceiver:
@@ -69,9 +74,7 @@ cdef class Call(Expirable):
 
     cdef int expire(self) except -1:
         self.connection.give_up(self)
-        limit = self.method.deadlines.limit
-        return self.fail(RequestTimeoutError(
-            f"{self.method.name!r} has not answered within {limit:g} s"))
+        return self.fail(self.method.late())
 
     def cancel(self):
         """Nobody waits any more; the worker is told, where its method may be cancelled."""
@@ -191,9 +194,9 @@ cdef class StreamCall(Call):
 cdef class ParentConnection(Connection):
     """A connection on which this process calls a worker's methods."""
 
-    def __init__(self, module, loop, methods, events, *, token, max_payload_size):
+    def __init__(self, link, loop, methods, events, *, token, max_payload_size):
         Connection.__init__(self, loop, max_payload_size=max_payload_size)
-        self.module = module
+        self.link = link
         self.methods = methods
         self.events = events
         self.token = token
@@ -239,8 +242,9 @@ cdef class ParentConnection(Connection):
 
     @property
     def unanswered(self):
-        """The names of the methods whose calls have not had their end."""
-        return [(<Call>call).method.name for call in self.calls.values()]
+        """The methods and ids of requests that have not had their end."""
+        return [((<Call>call).method.name, (<Call>call).request_id)
+                for call in self.calls.values()]
 
     cdef uint32_t free_request_id(self) except 0:
         while True:
@@ -289,7 +293,7 @@ cdef class ParentConnection(Connection):
         failure = value = None
         self.end_call(call)
         try:
-            value = error_codec.decode_payload(self.reader)
+            value = default_error_codec.decode_payload(self.reader)
         except Exception as error:
             failure = CodecError(f"the error of {call.method.name!r} cannot be read: {describe(error)}")
         return call.fail(RemoteError(value) if failure is None else failure)
@@ -360,5 +364,5 @@ cdef class ParentConnection(Connection):
                 f"the connection was lost before {call.method.name!r} had answered")
             failure.__cause__ = cause
             call.fail(failure)
-        self.module._lost(self, cause)
+        self.link.lost(self, cause)
         return 0

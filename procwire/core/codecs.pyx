@@ -66,6 +66,7 @@ cdef class ForeignCodec(Codec):
         self.wrapped = codec
         self.name = codec.name
         self.empty_ack = True
+        self.runs_user_code = True
 
     cdef object decode_payload(self, FrameReader reader):
         return self.wrapped.decode(reader.take_payload())

@@ -27,7 +27,7 @@ cdef class Method:
     cdef readonly bint takes_context
     cdef Codec request_codec
     cdef Codec response_codec
-    # encode() or decode() is the user's: it must not find itself in the shared task.
+    # One of them runs functions of the user's.
     cdef bint runs_user_codec
     # What calls a function that does not run on the loop; None is the connection's threads.
     cdef public object runner
@@ -60,6 +60,8 @@ cdef class WorkerConnection(Connection):
     cdef list methods
     # procwire.failures.error_value(), with what the client tells of an exception.
     cdef object error_value
+    # What packs that: always MessagePack.
+    cdef MsgpackCodec error_codec
     # procwire.threads.Threads: where plain functions run.
     cdef object threads
     # Told what happens to the connection: procwire.session.Session.

@@ -36,7 +36,7 @@ STRANGER_PAYLOAD_LIMIT = 256
 # What requests may hold that wait for a handler to end; above it nothing is read any more.
 cdef Py_ssize_t WAITING_LIMIT = 4 * 1024 * 1024
 # Error payloads are MessagePack whatever the method's codec is.
-cdef MsgpackCodec error_codec = MsgpackCodec()
+cdef MsgpackCodec default_error_codec = MsgpackCodec()
 
 
 cdef class Method:
@@ -52,8 +52,8 @@ cdef class Method:
         self.takes_context = takes_context
         self.request_codec = as_codec(request_codec)
         self.response_codec = as_codec(response_codec)
-        self.runs_user_codec = (isinstance(self.request_codec, ForeignCodec)
-                                or isinstance(self.response_codec, ForeignCodec))
+        self.runs_user_codec = (
+            self.request_codec.runs_user_code or self.response_codec.runs_user_code)
         if time_limit is not None:
             self.deadlines = Deadlines(time_limit.seconds)
             self.deadline_from_arrival = time_limit.from_arrival
@@ -85,7 +85,8 @@ cdef class WorkerConnection(Connection):
     """A connection on which the parent calls this worker's methods."""
 
     def __init__(self, session, loop, variables, methods, threads, *, token, max_payload_size,
-                 max_concurrency, max_in_flight_bytes, backpressure_timeout, error_value):
+                 max_concurrency, max_in_flight_bytes, backpressure_timeout, error_value,
+                 error_codec=None):
         # A stranger's frame fits into the buffer, and nothing else does.
         Connection.__init__(
             self, loop, max_payload_size=max_payload_size,
@@ -95,6 +96,7 @@ cdef class WorkerConnection(Connection):
         self.methods = methods
         self.threads = threads
         self.error_value = error_value
+        self.error_codec = default_error_codec if error_codec is None else error_codec
         self.stage = Stage(loop, variables)
         self.token = token
         self.in_flight = {}
@@ -500,7 +502,8 @@ cdef class WorkerConnection(Connection):
         failure = None
         for value in reductions(payload, self.writer.max_payload_size):
             try:
-                error_codec.encode_frame(self.writer, method_id, flags, request_id, value, True)
+                self.error_codec.encode_frame(
+                    self.writer, method_id, flags, request_id, value, True)
                 failure = None
             except BaseException as error:
                 # Details that cannot travel must not take the error with them.

@@ -8,9 +8,9 @@
 # is packed slowly by procwire.outgoing, which says what is wrong and where.
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from cpython.buffer cimport (PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer)
-from cpython.dict cimport PyDict_Next
+from cpython.dict cimport PyDict_CheckExact, PyDict_Next
 from cpython.list cimport PyList_CheckExact, PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.object cimport PyObject
@@ -20,18 +20,25 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memchr, memcmp
 
 
+from collections import Counter, OrderedDict, defaultdict
 from datetime import datetime, timedelta, timezone
 from struct import Struct
 
 from msgpack import ExtType, Packer, Timestamp, unpackb
 
-from procwire.outgoing import convert, explain
 from procwire.errors import CodecError
+from procwire.outgoing import Outgoing
+from procwire.policies import Policies
 
 cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        pass
+    bint PyObject_TypeCheck(object obj, PyTypeObject *type)
+    int PyMemoryView_Check(PyObject *obj)
     int PyLong_CheckExact(PyObject *obj)
     int PyLong_Check(PyObject *obj)
     int PyFloat_Check(PyObject *obj)
+    int PyFloat_CheckExact(PyObject *obj)
     int PyBool_Check(PyObject *obj)
     int PyUnicode_Check(PyObject *obj)
     long long PyLong_AsLongLongAndOverflow(object obj, int *overflow) except? -1
@@ -39,8 +46,8 @@ cdef extern from "Python.h":
 
 # Number.MAX_SAFE_INTEGER: beyond it JavaScript's numbers lose digits.
 cdef long long MAX_SAFE_INTEGER = 9007199254740991
-# V8's longest string, in UTF-16 code units; the parent throws on a longer one.
-cdef Py_ssize_t MAX_STRING_LENGTH = 536870888
+# V8's longest string has twice as many UTF-16 code units, of which a character may need two.
+cdef Py_ssize_t MAX_CLEAN_LENGTH = 536870888 // 2
 # The msgpack library packs and unpacks about this many levels, with an error beyond.
 cdef int MAX_DEPTH = 500
 
@@ -66,11 +73,38 @@ cdef str UNICODE_ERRORS = "surrogatepass"
 
 
 cdef class MsgpackCodec(Codec):
-    """One MessagePack value a payload, as ``msgpackCodec`` of ``@procwire/codecs``."""
+    """One MessagePack value a payload, as ``msgpackCodec`` of ``@procwire/codecs``.
 
-    def __cinit__(self):
+    What JavaScript would change or refuse is an error by default. The choices:
+
+    Args:
+        ints: Integers beyond ±(2**53 - 1), where JavaScript loses digits: ``"error"``, or sent as
+            a ``"string"`` or as a ``"float"``, or with ``"allow"`` as they are, up to 64 bits.
+        keys: Keys of mappings that are no strings or numbers: ``"error"``, or ``"string"`` for
+            what JavaScript makes of them: ``null``, ``true``, ``1,2`` for a tuple.
+        naive: A ``datetime`` without a time zone: ``"error"``, or taken as ``"utc"`` or as
+            ``"local"`` time, or sent as a ``"string"`` in ISO 8601 without an offset.
+        surrogates: Strings with lone surrogates: ``"error"``, or ``"replace"`` for U+FFFD in
+            their place.
+        nan: Floats that are not finite: ``"allow"``, or ``"null"`` as in JSON, or ``"error"``.
+            With one of the last two every value is walked in Python, which is slow.
+        arrays: NumPy arrays and ``array.array``: their ``"bytes"``, or a ``"list"`` of numbers.
+        default: Called with a value of any type that has no form; what it returns is sent in its
+            place, and what it raises is the error. It may be called again for the same value.
+
+    Raises:
+        ValueError: a choice is none of these.
+        TypeError: ``default`` is no function.
+    """
+
+    def __cinit__(self, *, ints="error", keys="error", naive="error", surrogates="error",
+                  nan="allow", arrays="bytes", default=None):
         self.name = "msgpack"
-        self._packer = new_packer()
+        self._outgoing = Outgoing(Policies(ints, keys, naive, surrogates, nan, arrays, default))
+        self._walks_all = nan != "allow"
+        self.runs_user_code = default is not None
+        self._stand_ins = StandIns(self._outgoing)
+        self._packer = new_packer(self._stand_ins)
 
     cdef object decode_payload(self, FrameReader reader):
         return self.unpack(reader.payload, reader.header.payload_length)
@@ -104,18 +138,38 @@ cdef class MsgpackCodec(Codec):
             PyBuffer_Release(&view)
 
     cdef bytes pack(self, object value):
+        cdef StandIns stand_ins
         if self._packing:
             # The hook of the call under way has come back here, or another thread has.
-            return pack_checked(new_packer(), value)
+            stand_ins = StandIns(self._outgoing)
+            return self.pack_with(new_packer(stand_ins), stand_ins, value)
         self._packing = True
         try:
-            packed = pack_checked(self._packer, value)
+            packed = self.pack_with(self._packer, self._stand_ins, value)
             if PyBytes_GET_SIZE(packed) > KEPT_BUFFER_SIZE:
                 # A packer never gives back what its largest value needed.
-                self._packer = new_packer()
+                self._packer = new_packer(self._stand_ins)
             return packed
         finally:
             self._packing = False
+
+    cdef bytes pack_with(self, object packer, StandIns stand_ins, object value):
+        """Pack a value, or say what is wrong with it and where."""
+        stand_ins.room = MAX_DEPTH
+        try:
+            if not self._walks_all and looks_clean(value, MAX_DEPTH, &stand_ins.room):
+                try:
+                    return packer.pack(value)
+                except MemoryError:
+                    raise
+                except Exception:
+                    # The same fault is put right below, as the policies say, or has its place told.
+                    pass
+            return packer.pack(self._outgoing.prepare(value))
+        except (CodecError, MemoryError):
+            raise
+        except Exception as error:
+            raise CodecError(f"cannot be packed: {error}") from error
 
     cdef object unpack(self, const char *data, Py_ssize_t length):
         cdef PyObject *args[5]
@@ -317,76 +371,109 @@ cdef bint find_wide_dates(const char *data, Py_ssize_t length, list offsets, set
 # ---- outgoing ----------------------------------------------------------------------------------
 
 
-cdef object new_packer():
-    return Packer(default=convert, use_bin_type=True, autoreset=True)
+cdef enum:
+    KEY_UNCLEAN = 0
+    KEY_TEXT = 1
+    KEY_NUMBER = 2
 
 
-cdef bytes pack_checked(object packer, object value):
-    """Pack a value, or say what is wrong with it and where."""
-    try:
-        if not looks_clean(value, MAX_DEPTH):
-            explain(value)
-        try:
-            return packer.pack(value)
-        except Exception:
-            # The same fault, said with its place.
-            explain(value)
-            raise
-    except (CodecError, MemoryError):
-        raise
-    except Exception as error:
-        # Conversions run code of the value's class, which may raise anything.
-        raise CodecError(f"cannot be packed: {error}") from error
+# Their items are where a dict's are, whatever their own methods do.
+cdef tuple PLAIN_DICTS = (OrderedDict, defaultdict, Counter)
+cdef PyTypeObject *TIMESTAMP = <PyTypeObject *>Timestamp
 
 
-cdef bint looks_clean(object value, int depth) except -1:
+cdef object new_packer(StandIns stand_ins):
+    return Packer(default=stand_ins, use_bin_type=True, autoreset=True)
+
+
+cdef class StandIns:
+    """What the packer calls for values of types that it does not know."""
+
+    def __cinit__(self, outgoing):
+        self.outgoing = outgoing
+
+    def __call__(self, value):
+        cdef int room = self.room
+        value = self.outgoing.stand_in(value)
+        # The look at the whole value did not see into this one. The packer may go into it, but
+        # not come back for what is in it: it would need C's stack for levels that nobody counts.
+        if looks_clean(value, self.room, &room) and room == self.room:
+            return value
+        return self.outgoing.prepare(value, MAX_DEPTH - self.room)
+
+
+cdef bint looks_clean(object value, int depth, int *room) except -1:
     """Whether JavaScript will see what Python sees, for everything but strings' contents.
 
-    Only looks, calls no user code, and costs a few nanoseconds a value.
+    Only looks, calls no user code, and costs a few nanoseconds a value.  So many levels may be
+    below it; `room` becomes what the deepest value of a type that is not known here has.
     """
-    cdef int overflow = 0
-    cdef long long number
+    cdef PyObject *pointer = <PyObject *>value
     cdef Py_ssize_t i
-    cdef PyObject *key
-    cdef PyObject *item
     if PyUnicode_CheckExact(value):
-        return PyUnicode_GET_LENGTH(value) <= MAX_STRING_LENGTH
-    if PyLong_CheckExact(<PyObject *>value):
-        number = PyLong_AsLongLongAndOverflow(value, &overflow)
-        return overflow == 0 and -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER
-    if isinstance(value, dict):
-        if depth == 0:
-            return False
-        i = 0
-        while PyDict_Next(value, &i, &key, &item):
-            if not key_is_clean(<object>key) or not looks_clean(<object>item, depth - 1):
-                return False
-        return True
+        return PyUnicode_GET_LENGTH(value) <= MAX_CLEAN_LENGTH
+    if PyLong_CheckExact(pointer):
+        return integer_is_safe(value)
+    if PyDict_CheckExact(value):
+        return depth != 0 and dict_looks_clean(value, depth, room)
     if PyList_CheckExact(value):
         if depth == 0:
             return False
         for i in range(PyList_GET_SIZE(value)):
-            if not looks_clean(<object>PyList_GET_ITEM(value, i), depth - 1):
+            if not looks_clean(<object>PyList_GET_ITEM(value, i), depth - 1, room):
                 return False
         return True
     if PyTuple_CheckExact(value):
         if depth == 0:
             return False
         for i in range(PyTuple_GET_SIZE(value)):
-            if not looks_clean(<object>PyTuple_GET_ITEM(value, i), depth - 1):
+            if not looks_clean(<object>PyTuple_GET_ITEM(value, i), depth - 1, room):
                 return False
         return True
-    # Subclasses of the above are rare; the slow way knows them.
-    return not (isinstance(value, (list, tuple, str)) or
-                (PyLong_Check(<PyObject *>value) and not PyBool_Check(<PyObject *>value)))
-
-
-cdef inline bint key_is_clean(object key) except -1:
-    cdef PyObject *pointer = <PyObject *>key
-    if PyUnicode_CheckExact(key):
-        return PyUnicode_GET_LENGTH(key) != 9 or key != PROTO
-    if PyFloat_Check(pointer):
+    if (value is None or PyFloat_CheckExact(pointer) or PyBool_Check(pointer)
+            or PyBytes_CheckExact(value)):
         return True
-    if PyLong_Check(pointer) and not PyBool_Check(pointer):
-        return looks_clean(key, 0)
-    return False
+    if type(value) in PLAIN_DICTS:
+        return depth != 0 and dict_looks_clean(value, depth, room)
+    # Subclasses of the above are rare; the slow way knows them, and what has rules of its own.
+    if (isinstance(value, (str, list, tuple, dict)) or PyLong_Check(pointer)
+            or PyMemoryView_Check(pointer) or PyObject_TypeCheck(value, TIMESTAMP)):
+        return False
+    room[0] = min(room[0], depth)
+    return True
+
+
+cdef bint dict_looks_clean(object value, int depth, int *room) except -1:
+    cdef Py_ssize_t i = 0
+    cdef PyObject *key
+    cdef PyObject *item
+    cdef int kind
+    cdef int kinds = 0
+    while PyDict_Next(value, &i, &key, &item):
+        kind = kind_of_key(<object>key)
+        if kind == KEY_UNCLEAN or not looks_clean(<object>item, depth - 1, room):
+            return False
+        kinds |= kind
+    # JavaScript has the same key for a number and for its text.
+    return kinds != (KEY_TEXT | KEY_NUMBER)
+
+
+cdef inline bint integer_is_safe(object value) except -1:
+    cdef int overflow = 0
+    cdef long long number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    return overflow == 0 and -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER
+
+
+cdef inline int kind_of_key(object key) except -1:
+    cdef PyObject *pointer = <PyObject *>key
+    cdef Py_ssize_t length
+    if PyUnicode_CheckExact(key):
+        length = PyUnicode_GET_LENGTH(key)
+        if length == 9 and key == PROTO or length > MAX_CLEAN_LENGTH:
+            return KEY_UNCLEAN
+        return KEY_TEXT
+    if PyFloat_Check(pointer):
+        return KEY_NUMBER
+    if PyLong_CheckExact(pointer) and integer_is_safe(key):
+        return KEY_NUMBER
+    return KEY_UNCLEAN

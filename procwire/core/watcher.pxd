@@ -21,6 +21,7 @@ cdef extern from "procwire_requests.h" nogil:
         procwire_request_key key
 
     procwire_request_key procwire_request_key_of(int method_id, uint32_t request_id)
+    procwire_request_key procwire_running
     void procwire_set_running(procwire_request_key key)
     void procwire_requests_add(procwire_request *request)
     void procwire_requests_remove(procwire_request *request)

@@ -31,6 +31,12 @@ def control_message(bytes line not None):
     return CONTROL_METHODS.get(procwire_control_parse(line, len(line)))
 
 
+def running_request():
+    """The ids of the method and the request that the loop's thread is at; None for no request."""
+    cdef procwire_request_key key = procwire_running
+    return (key >> 32, key & 0xFFFFFFFF) if key else None
+
+
 def watcher_start(int input, int output):
     check_errno(procwire_watcher_start(input, output))
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from procwire.errors import AlreadyStartedError
+from procwire.parent.listeners import Listeners
 from procwire.parent.module import Module
 from procwire.parent.states import Change
 from procwire.parent.supervisor import Supervisor
 
 __all__ = ["ModuleManager"]
-
-_logger = logging.getLogger("procwire.parent")
 
 ChangeHandler = Callable[[Change], object]
 
@@ -35,7 +33,7 @@ class ModuleManager:
     def __init__(self, *modules: Module) -> None:
         self._modules: dict[str, Module] = {}
         self._supervisors: dict[str, Supervisor] = {}
-        self._handlers: list[ChangeHandler] = []
+        self._listeners: Listeners[Change] = Listeners("changes")
         for module in modules:
             self.register(module)
 
@@ -52,7 +50,7 @@ class ModuleManager:
         if not module.declared.methods:
             raise ValueError(f"the module {module.name!r} declares no methods")
         self._modules[module.name] = module
-        self._supervisors[module.name] = Supervisor(module, self._tell)
+        self._supervisors[module.name] = Supervisor(module, self._listeners.tell)
         return self
 
     async def unregister(self, name: str) -> None:
@@ -108,8 +106,7 @@ class ModuleManager:
         Returns:
             A function that ends it.
         """
-        self._handlers.append(handler)
-        return lambda: self._handlers.remove(handler) if handler in self._handlers else None
+        return self._listeners.add(handler)
 
     async def __aenter__(self) -> Self:
         await self.spawn()
@@ -122,10 +119,3 @@ class ModuleManager:
 
     def _chosen(self, name: str | None) -> list[Supervisor]:
         return list(self._supervisors.values()) if name is None else [self._supervisors[name]]
-
-    def _tell(self, change: Change) -> None:
-        for handler in tuple(self._handlers):
-            try:
-                handler(change)
-            except Exception:
-                _logger.exception("a handler of changes failed")

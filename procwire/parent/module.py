@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import inspect
-import logging
 import math
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from procwire._core import (
     DEFAULT_MAX_PAYLOAD_SIZE,
     MAX_PAYLOAD_SIZE,
-    EventReceiver,
     ParentConnection,
     RemoteMethod,
     ResultCall,
@@ -23,16 +19,16 @@ from procwire._core import (
 from procwire.codecs import Codec, resolve
 from procwire.errors import NotConnectedError, UnknownEventError, UnknownMethodError
 from procwire.handlers import ResponseKind
+from procwire.parent.link import Link
+from procwire.parent.listeners import Listeners
 from procwire.parent.policy import SpawnPolicy
-from procwire.parent.schema import KINDS, Declarations, Init, MethodDeclaration
+from procwire.parent.schema import KINDS, Declarations, MethodDeclaration
 from procwire.parent.states import State
 
 __all__ = ["Command", "Module"]
 
 DEFAULT_REQUEST_TIMEOUT = 30.0
 """Seconds for which a result or an ack is waited for when nobody has said anything else."""
-
-_logger = logging.getLogger("procwire.parent")
 
 EventHandler = Callable[[Any], object]
 StateHandler = Callable[[State], object]
@@ -45,12 +41,6 @@ class Command:
     words: tuple[str, ...]
     cwd: str | None
     env: Mapping[str, str]
-
-
-class _Protocol(ParentConnection, asyncio.BufferedProtocol):
-    """A compiled class cannot have the Python base that event loops look for."""
-
-    __slots__ = ()
 
 
 class Module:
@@ -102,20 +92,16 @@ class Module:
         self.command: Command | None = None
         self.policy = SpawnPolicy()
         self._default_codec = resolve(default_codec)
-        self._max_payload_size = max_payload_size
-        self._request_timeout = _checked_timeout(request_timeout)
         self.declared = Declarations({}, {})
         self._state: State = "created"
-        self._state_handlers: list[StateHandler] = []
-        self._event_handlers: dict[str, list[EventHandler]] = {}
-        # Tasks of event handlers that are coroutines: nobody else holds them.
-        self._tasks: set[asyncio.Task[Any]] = set()
-        # The one that calls go through, and the one that was made last.
-        self._connection: ParentConnection | None = None
-        self._latest: ParentConnection | None = None
-        self._remote: dict[str, RemoteMethod] = {}
-        # Why the latest connection has ended, for whoever watches over the worker.
-        self.connection_ended: asyncio.Future[BaseException | None] | None = None
+        self._state_listeners: Listeners[State] = Listeners(f"{name!r}'s state")
+        self._event_listeners: dict[str, Listeners[Any]] = {}
+        self.link = Link(
+            self.declared,
+            self._event_listeners,
+            max_payload_size=max_payload_size,
+            request_timeout=_checked_timeout(request_timeout),
+        )
 
     def __repr__(self) -> str:
         return f"<procwire.parent.Module {self.name!r} {self._state}>"
@@ -193,6 +179,7 @@ class Module:
         if name in self.declared.events:
             raise ValueError(f"the event {name!r} is declared already")
         self.declared.events[name] = self._default_codec if codec is None else resolve(codec)
+        self._event_listeners[name] = Listeners(f"the event {name!r}")
         return self
 
     def spawn_policy(self, policy: SpawnPolicy) -> Self:
@@ -219,7 +206,7 @@ class Module:
         if remote.response == "stream":
             raise TypeError(f"{method!r} answers with a stream: use stream()")
         if connection.writer.paused:
-            await connection.wait_writable()
+            return await self._send_when_writable(connection, remote, data)
         call = connection.call(remote, data)
         if call is None:
             return None
@@ -228,6 +215,20 @@ class Module:
             return await call.future
         except asyncio.CancelledError:
             call.cancel()
+            raise
+
+    async def _send_when_writable(
+        self, connection: ParentConnection, remote: RemoteMethod, data: Any
+    ) -> Any:
+        """The time limit is the caller's: it counts from here, not from when there is room."""
+        limit = asyncio.timeout(remote.timeout)
+        try:
+            async with limit:
+                await connection.wait_writable()
+                return await self.send(remote.name, data)
+        except TimeoutError:
+            if limit.expired():
+                raise remote.late() from None
             raise
 
     def stream(self, method: str, data: Any = None) -> AsyncGenerator[Any, None]:
@@ -270,9 +271,15 @@ class Module:
     def _find(self, method: str) -> tuple[RemoteMethod, ParentConnection]:
         if method not in self.declared.methods:
             raise UnknownMethodError(f"the module {self.name!r} declares no method {method!r}")
-        if self._connection is None:
+        connection = self.link.connection
+        if connection is None:
             raise NotConnectedError(f"the module {self.name!r} is not ready, it is {self._state}")
-        return self._remote[method], self._connection
+        return self.link.methods[method], connection
+
+    @property
+    def unanswered(self) -> list[str]:
+        """The methods of calls that have not had their end, each as often as there are."""
+        return [method for method, _ in self.link.unanswered]
 
     # ---- events ----------------------------------------------------------------------------
 
@@ -287,31 +294,9 @@ class Module:
         Raises:
             UnknownEventError: the event is not declared.
         """
-        if name not in self.declared.events:
+        if name not in self._event_listeners:
             raise UnknownEventError(f"the module {self.name!r} declares no event {name!r}")
-        handlers = self._event_handlers.setdefault(name, [])
-        handlers.append(handler)
-        return lambda: handlers.remove(handler) if handler in handlers else None
-
-    def _deliver(self, name: str, data: Any) -> None:
-        for handler in tuple(self._event_handlers.get(name, ())):
-            try:
-                result = handler(data)
-                if inspect.iscoroutine(result):
-                    self._run_handler(name, result)
-            except Exception:
-                _logger.exception("a handler of the event %r failed", name)
-
-    def _run_handler(self, name: str, coroutine: Coroutine[Any, Any, object]) -> None:
-        async def run() -> None:
-            try:
-                await coroutine
-            except Exception:
-                _logger.exception("a handler of the event %r failed", name)
-
-        task = asyncio.get_running_loop().create_task(run(), name=f"procwire-event-{name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        return self._event_listeners[name].add(handler)
 
     # ---- its state -------------------------------------------------------------------------
 
@@ -322,89 +307,13 @@ class Module:
 
     def on_state(self, handler: StateHandler) -> Callable[[], None]:
         """Have a function called with each new state; returns a function that ends it."""
-        self._state_handlers.append(handler)
-        return lambda: (
-            self._state_handlers.remove(handler) if handler in self._state_handlers else None
-        )
+        return self._state_listeners.add(handler)
 
-    def _set_state(self, state: State) -> None:
-        if state == self._state:
-            return
-        self._state = state
-        for handler in tuple(self._state_handlers):
-            try:
-                handler(state)
-            except Exception:
-                _logger.exception("a handler of %r's state failed", self.name)
-
-    # ---- for whoever connects it -----------------------------------------------------------
-
-    def make_connection(self, offered: Init, token: bytes | None) -> _Protocol:
-        """The protocol for a worker that offers what is declared; it is used when it connects."""
-        loop = asyncio.get_running_loop()
-        remote = {
-            name: RemoteMethod(
-                name,
-                offered.methods[name].id,
-                method.response,
-                method.request_codec,
-                method.response_codec,
-                method.cancellable,
-                self._timeout_of(method, offered.methods[name].timeout),
-            )
-            for name, method in self.declared.methods.items()
-        }
-        events = {
-            offered.events[name]: EventReceiver(codec, functools.partial(self._deliver, name))
-            for name, codec in self.declared.events.items()
-        }
-        connection = _Protocol(
-            self,
-            loop,
-            list(remote.values()),
-            events,
-            token=token,
-            max_payload_size=self._max_payload_size,
-        )
-        self._remote = remote
-        self._latest = connection
-        self.connection_ended = loop.create_future()
-        return connection
-
-    def connected(self) -> None:
-        """The latest connection is there: calls may go through it."""
-        self._connection = self._latest
-        self._set_state("ready")
-
-    def _timeout_of(self, method: MethodDeclaration, offered: float | None) -> float | None:
-        # A worker must not be able to lengthen what its parent has chosen.
-        for seconds in (method.timeout, offered, self._request_timeout):
-            if seconds is not None:
-                return seconds if seconds > 0 else None
-        return None
-
-    def drop_connection(self) -> None:
-        """Close the connection now; calls that have no answer fail."""
-        self._connection = None
-        if self._latest is not None:
-            self._latest.abort()
-
-    async def close_connection(self, seconds: float) -> None:
-        """Close it when what has been sent is on its way, after so many seconds at most."""
-        self._connection = None
-        if self._latest is not None and self._latest.transport is not None:
-            await self._latest.close(seconds)
-
-    @property
-    def unanswered(self) -> list[str]:
-        """The methods of calls that have not had their end, each as often as there are."""
-        return [] if self._connection is None else self._connection.unanswered
-
-    def _lost(self, connection: ParentConnection, error: BaseException | None) -> None:
-        if connection is self._connection:
-            self._connection = None
-        if connection is self._latest and self.connection_ended is not None:
-            self.connection_ended.set_result(error)
+    def set_state(self, state: State) -> None:
+        """For whoever has its worker: it has come to this."""
+        if state != self._state:
+            self._state = state
+            self._state_listeners.tell(state)
 
 
 def _checked_timeout(seconds: float) -> float:

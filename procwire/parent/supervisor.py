@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from procwire.parent.connecting import connect
 from procwire.parent.errors import SchemaError, SpawnError, WorkerLostError
 from procwire.parent.module import Module
 from procwire.parent.policy import Heartbeat
@@ -85,7 +86,7 @@ class Supervisor:
             self._life.cancel()
             # Not the task itself: its clean-up goes on when this is cancelled.
             await asyncio.wait([self._life])
-        self._module._set_state("closed")
+        self._module.set_state("closed")
 
     async def _live(self, ready: asyncio.Future[None]) -> None:
         failure: BaseException | None = None
@@ -105,7 +106,7 @@ class Supervisor:
             try:
                 await self._end()
             finally:
-                self._module._set_state("closed")
+                self._module.set_state("closed")
                 if not ready.done():
                     ready.set_exception(failure or self._was_shut_down())
                 elif failure is not None:
@@ -138,7 +139,8 @@ class Supervisor:
                 self._tell(Change("retrying", self._module.name, error, delay))
                 await asyncio.sleep(delay)
             else:
-                self._module.connected()
+                self._module.link.adopt()
+                self._module.set_state("ready")
                 self._tell(Change("ready", self._module.name))
                 return
 
@@ -147,7 +149,7 @@ class Supervisor:
         command = module.command
         if command is None:
             raise SpawnError(f"the module {module.name!r} has no executable")
-        module._set_state("initializing")
+        module.set_state("initializing")
         # A new one each time: what has leaked from a dead worker opens nothing.
         token = secrets.token_hex(32) if module.policy.auth else None
         try:
@@ -163,12 +165,13 @@ class Supervisor:
             raise SpawnError(f"the worker was not ready within {patience:g} s") from None
         offered = parse_init(params)
         check(module.declared, offered)
-        module._set_state("connecting")
-        connection = module.make_connection(offered, None if token is None else token.encode())
+        module.set_state("connecting")
+        connection = module.link.make(offered, None if token is None else token.encode())
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                await loop.create_unix_connection(lambda: connection, offered.path)
+                sock = await connect(offered.path)
+                await loop.create_unix_connection(lambda: connection, sock=sock)
         except (OSError, TimeoutError) as error:
             raise SpawnError(f"the worker's socket cannot be connected to: {error!r}") from error
 
@@ -176,7 +179,7 @@ class Supervisor:
 
     async def _watch(self) -> WorkerLostError:
         """Wait until the worker is lost; returns why."""
-        process, ended = self._process, self._module.connection_ended
+        process, ended = self._process, self._module.link.ended
         assert process is not None
         assert ended is not None
         heartbeat = self._module.policy.heartbeat
@@ -201,8 +204,8 @@ class Supervisor:
         return lost
 
     async def _lose(self, failure: WorkerLostError) -> None:
-        self._module.drop_connection()
-        self._module._set_state("disconnected")
+        self._module.link.drop()
+        self._module.set_state("disconnected")
         _logger.warning("%r is lost: %s", self._module.name, failure)
         self._tell(Change("lost", self._module.name, failure))
         await self._kill()
@@ -223,7 +226,7 @@ class Supervisor:
     # ---- the end ---------------------------------------------------------------------------
 
     async def _kill(self) -> None:
-        self._module.drop_connection()
+        self._module.link.drop()
         process, self._process = self._process, None
         if process is not None:
             await process.end(0)
@@ -231,11 +234,11 @@ class Supervisor:
     async def _end(self) -> None:
         process, self._process = self._process, None
         if process is None:
-            self._module.drop_connection()
+            self._module.link.drop()
             return
         try:
             # Before the good-bye, behind which a worker reads no more requests.
-            await self._module.close_connection(FLUSH_PATIENCE)
+            await self._module.link.close(FLUSH_PATIENCE)
             process.say_good_bye()
         finally:
             # One that has not said that it is ready has nothing to finish, and may not hear yet.

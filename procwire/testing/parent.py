@@ -5,31 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable
-from types import TracebackType
-from typing import Any, Self
 
 from procwire.client import Client
-from procwire.errors import UnknownEventError
+from procwire.testing.caller import REQUEST_TIMEOUT, Caller
 from procwire.testing.declaring import declare, offer
 from procwire.testing.tasks import HandlerTasks
 
-__all__ = ["LeftBehindError", "TestParent"]
+__all__ = ["TestParent"]
 
-REQUEST_TIMEOUT = 10.0
-"""Seconds after which a test is told that a handler does not answer."""
 CLOSE_PATIENCE = 1.0
-"""Seconds for what has been sent and is not on its way when the test is over."""
+"""Seconds for what has been sent and is not on its way when the test is over, and then for tasks of
+handlers that are cancelled."""
 LAST_TURNS = 3
 """Turns of the loop that a handler's task has to end in, when all handlers have ended."""
 
 
-class LeftBehindError(AssertionError):
-    """A test is over, and a request has no answer yet, or a handler's task still runs."""
-
-
-class TestParent:
+class TestParent(Caller):
     """Serves a client in this process, over a real socket, and calls it::
 
         async with TestParent(client) as parent:
@@ -38,7 +29,7 @@ class TestParent:
     Start-up hooks run at the beginning, shutdown hooks at the end; then the client is as it was
     before, and can be served again. All else is as in a worker: bytes, codecs, limits, threads.
     What only a process of its own can have is not there: standard streams that are the
-    parent's, heartbeats, and an end whatever keeps it. See :func:`declare` for that.
+    parent's, heartbeats, and an end whatever keeps it. See :class:`TestProcess` for that.
 
     Args:
         client: The client, not started.
@@ -57,84 +48,47 @@ class TestParent:
     __test__ = False
 
     def __init__(self, client: Client, *, request_timeout: float = REQUEST_TIMEOUT) -> None:
-        self.module = declare(client, request_timeout=request_timeout)
+        super().__init__(declare(client, request_timeout=request_timeout))
         self._client = client
-        self._events: dict[str, asyncio.Queue[Any]] = {}
         self._tasks: HandlerTasks | None = None
 
-    async def send(self, method: str, data: Any = None) -> Any:
-        """As :meth:`procwire.parent.Module.send`."""
-        return await self.module.send(method, data)
-
-    def stream(self, method: str, data: Any = None) -> AsyncGenerator[Any, None]:
-        """As :meth:`procwire.parent.Module.stream`."""
-        return self.module.stream(method, data)
-
-    def on_event(self, name: str, handler: Callable[[Any], object]) -> Callable[[], None]:
-        """As :meth:`procwire.parent.Module.on_event`."""
-        return self.module.on_event(name, handler)
-
-    async def next_event(self, name: str) -> Any:
-        """The data of the next such event; those that have come before this call are kept for it.
-
-        Raises:
-            UnknownEventError: the client does not register the event.
-        """
-        if name not in self._events:
-            raise UnknownEventError(f"the client registers no event {name!r}")
-        return await self._events[name].get()
-
-    async def __aenter__(self) -> Self:
+    async def _begin(self) -> None:
         loop = asyncio.get_running_loop()
-        for name in self.module.declared.events:
-            events = self._events[name] = asyncio.Queue()
-            self.module.on_event(name, events.put_nowait)
+        offered = offer(self._client)
+        names = {method.id: name for name, method in offered.methods.items()}
         variables = contextvars.copy_context()
-        tasks = self._tasks = HandlerTasks(loop)
+        tasks = self._tasks = HandlerTasks(loop, names)
         tasks.watch(variables)
         theirs, ours = socket.socketpair()
         for sock in (theirs, ours):
             sock.setblocking(False)
         try:
             await self._client._serve_inside(theirs, variables)
-            connection = self.module.make_connection(offer(self._client), None)
+            connection = self.module.link.make(offered, None)
             await loop.create_unix_connection(lambda: connection, sock=ours)
         except BaseException:
             theirs.close()
             ours.close()
-            await self._end(tasks)
+            await self._end()
             raise
-        self.module.connected()
-        return self
+        self.module.link.adopt()
+        self.module.set_state("ready")
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        assert self._tasks is not None
-        unanswered = self.module.unanswered
-        left = await self._end(self._tasks)
-        if error is not None:
-            return
-        if unanswered:
-            counted = ", ".join(f"{name!r} ({n})" for name, n in Counter(unanswered).items())
-            raise LeftBehindError(f"requests have not been answered: {counted}")
-        if left:
-            raise LeftBehindError(f"tasks of handlers still run: {', '.join(left)}")
-
-    async def _end(self, tasks: HandlerTasks) -> list[str]:
-        """End the worker; returns the tasks of its handlers that had not ended."""
+    async def _end(self) -> list[str]:
+        tasks = self._tasks
+        assert tasks is not None
         try:
-            await self.module.close_connection(CLOSE_PATIENCE)
+            await self.module.link.close(CLOSE_PATIENCE)
             await self._client.shutdown()
             for _turn in range(LAST_TURNS):
                 await asyncio.sleep(0)
-            running = tasks.running
-            for task in running:
+            left = tasks.running
+            for task in left:
                 task.cancel()
-            if running:
-                await asyncio.wait(running, timeout=CLOSE_PATIENCE)
-            return sorted(repr(task.get_coro()) for task in running)
+            if left:
+                await asyncio.wait(left, timeout=CLOSE_PATIENCE)
         finally:
             tasks.close()
-            self.module._set_state("closed")
+            self.module.set_state("closed")
             self._client._reopen()
+        return [f"tasks of handlers still run: {', '.join(sorted(left.values()))}"] if left else []

@@ -2,6 +2,8 @@
 //
 //   node differential.mjs make SEED COUNT FILE    write so many frames
 //   node differential.mjs check SEED COUNT FILE   are these the same headers and the same values?
+//   node differential.mjs read SEED COUNT FILE    can all of these be read?
+//   node differential.mjs spelling SEED COUNT FILE  are the keys what JavaScript makes of the numbers?
 
 import assert from "node:assert/strict";
 import { createReadStream, createWriteStream } from "node:fs";
@@ -67,4 +69,39 @@ async function check() {
   assert.equal(seen, Number(count));
 }
 
-await { make, check }[action]();
+/** The values of a file's frames. */
+async function* values() {
+  const frames = new FrameBuffer();
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) {
+    for (const frame of frames.push(chunk)) yield msgpackCodec.deserialize(frame.payload);
+  }
+}
+
+/** Fails for what no value of Python's is in JavaScript. */
+function inspect(value) {
+  if (typeof value === "string") assert.equal(value, value.toWellFormed());
+  if (value instanceof Date) assert.ok(!Number.isNaN(value.getTime()), "an invalid date");
+  if (typeof value !== "object" || value === null || Buffer.isBuffer(value)) return;
+  Object.entries(value).forEach(([key, item]) => {
+    inspect(key);
+    inspect(item);
+  });
+}
+
+async function read() {
+  let seen = 0;
+  for await (const value of values()) {
+    inspect(value);
+    seen += 1;
+  }
+  assert.equal(seen, Number(count));
+}
+
+async function spelling() {
+  for await (const table of values()) {
+    assert.equal(table.length, Number(count));
+    for (const [number, spelled] of table) assert.deepEqual(Object.keys(spelled), [`${number}`]);
+  }
+}
+
+await { make, check, read, spelling }[action]();

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { failure, sharedWorker } from "./harness.mjs";
 
 const worker = sharedWorker("values.py", {
-  methods: { produce: {}, produce_in_list: {}, dates_between: {}, has_numpy: {} },
+  methods: { produce: {}, produce_in_list: {}, dates_between: {}, has_numpy: {}, has_models: {} },
 });
 
 /** name → what Node sees */
@@ -87,9 +87,11 @@ const SEEN = {
   timestamp_far: new Date(8.64e15),
   calendar_date: "2023-11-14",
   time: "22:13:20.123000",
+  timedelta: "PT1S",
   number_keys: { 1: "a", "-2": "b", 2.5: "c" },
-  // JavaScript has one key for both; the last one wins.
-  mixed_keys: { 1: "number" },
+  mixed_keys: { 1: "number", 2: "text" },
+  key_enum: { red: 1 },
+  key_uuid: { "00000000-0000-0000-0000-000000000001": 1 },
   proto_value: { constructor: 1, toString: "x", hasOwnProperty: null },
 };
 
@@ -109,12 +111,14 @@ const REFUSED = {
   key_bytes: ["$", /keys of type bytes/],
   key_tuple: ["$", /keys of type tuple/],
   key_proto: ["$[0]", /'__proto__'/],
-  key_enum: ["$", /keys of type Color/],
+  key_date: ["$", /keys of type datetime/],
+  keys_twice: ["$.a", /two keys are '1' in JavaScript/],
   surrogate: ["$.files[1]", /lone surrogate at index 1/],
   surrogate_key: ["$", /lone surrogate at index 1/],
   memoryview_with_gaps: ["$", /contiguous/],
   date_naive: ["$.items[0].at", /naive datetime/],
-  timedelta: ["$.wait", /timedelta.*total_seconds/],
+  timestamp_too_far: ["$[0]", /beyond JavaScript's dates/],
+  ext_2_too_short: ["$[0]", /extension 2 is a date of 8 bytes, got 2/],
   object: ["$.a[0]", /object has no MessagePack form/],
   enum_of_object: ["$.e", /object has no MessagePack form/],
   class: ["$.a", /type has no MessagePack form/],
@@ -200,5 +204,19 @@ test("NumPy's scalars are numbers, its arrays bytes", async (t) => {
   assert.match(objects.message, /^\$\.a: /, "an array of pointers is nothing to send");
   const beyond = await failure(worker.send("produce", "np_int64_beyond"));
   assert.match(beyond.message, /^\$\.n: the integer 9007199254740992 is beyond/);
+  return undefined;
+});
+
+test("models of attrs, msgspec and pydantic", async (t) => {
+  if (!(await worker.send("has_models", null))) return t.skip("they are not installed");
+  const at = new Date("2023-11-14T00:00:00Z");
+  const model = {
+    userId: 1,
+    id: "00000000-0000-0000-0000-000000000001",
+    struct: { type: "user", userId: 2, slot: [{ x: 3, at }] },
+  };
+  assert.deepEqual(await worker.send("produce", "model"), model);
+  const error = await failure(worker.send("produce_in_list", "slot_at_fault"));
+  assert.match(error.message, /^\$\[0\]\.value\[0\]\.x: the integer 9007199254740992 is beyond/);
   return undefined;
 });

@@ -44,7 +44,7 @@ def test_the_wheel_has_no_sources() -> None:
         names = archive.namelist()
     assert not [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd", ".pyc"))]
     assert not [name for name in names if name.startswith(("tests", "csrc", "examples"))]
-    assert {"procwire/py.typed", "procwire/_core.pyi"} <= set(names)
+    assert {"procwire/py.typed", "procwire/_core.pyi", "pytest_procwire.py"} <= set(names)
     assert len([name for name in names if name.startswith("procwire/_core.cpython")]) == 1
 
 

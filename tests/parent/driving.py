@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -13,6 +14,11 @@ from procwire.parent import Backoff, Change, Module, ModuleManager, SpawnPolicy
 WORKERS = Path(__file__).resolve().parent / "workers"
 DEADLINE = 20.0
 """Seconds after which a test gives up; nothing that works takes a tenth of it."""
+CHILDREN = ["python", "node"]
+"""What workers/calls.* there are."""
+if RUST_WORKER := os.environ.get("RUST_WORKER"):
+    # It takes a compiler: see `make test-rust`.
+    CHILDREN.append("rust")
 QUICK = Backoff(first=0.01, longest=0.01)
 
 
@@ -35,20 +41,27 @@ def run(loop_name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def calls(child: str) -> Module:
-    """The module of workers/calls.py or calls.mjs."""
+    """The module of workers/calls.py, calls.mjs, or the binary of workers/rust."""
+    module = Module("calls")
     if child == "python":
-        module = Module("calls").executable(sys.executable, [str(WORKERS / "calls.py")])
+        module.executable(sys.executable, [str(WORKERS / "calls.py")])
+    elif child == "node":
+        module.executable("node", [str(WORKERS / "calls.mjs")])
     else:
-        module = Module("calls").executable("node", [str(WORKERS / "calls.mjs")])
+        assert RUST_WORKER is not None
+        module.executable(RUST_WORKER)
+    if child == "rust":
+        # It reads requests as MessagePack, whatever they are.
+        module.method("raw", response_codec="raw")
+    else:
+        module.method("raw", codec="raw").method("note", response="none")
     for name in ("echo", "fail", "hang", "pid"):
         module.method(name)
     for name in ("count", "count_then_fail", "count_and_hang"):
         module.method(name, response="stream")
     return (
-        module.method("raw", codec="raw")
-        .method("accept", response="ack")
+        module.method("accept", response="ack")
         .method("accept_empty", response="ack")
-        .method("note", response="none")
         .event("progress")
         .event("aborted")
     )

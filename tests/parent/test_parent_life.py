@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from procwire.errors import AlreadyStartedError, NotConnectedError
+from procwire.errors import AlreadyStartedError, NotConnectedError, RequestTimeoutError
 from procwire.parent import (
     Backoff,
     Heartbeat,
@@ -22,6 +22,7 @@ from procwire.parent import (
     SpawnPolicy,
     WorkerLostError,
 )
+from procwire.parent.process import WorkerProcess
 
 from .driving import QUICK, broken, calls, record, run, until
 
@@ -113,6 +114,58 @@ def test_a_worker_that_hangs_is_found_and_killed(loop_name: str) -> None:
             await until(changes, "ready")
             assert gone(pid)
             assert await module.send("pid") != pid
+
+    run(loop_name, main)
+
+
+def test_pings_of_every_child(loop_name: str, child: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: asyncio.Queue[bool] = asyncio.Queue()
+    ping = WorkerProcess.ping
+
+    async def recorded(process: WorkerProcess, seconds: float) -> bool:
+        answers.put_nowait(answer := await ping(process, seconds))
+        return answer
+
+    monkeypatch.setattr(WorkerProcess, "ping", recorded)
+
+    async def main() -> None:
+        policy = SpawnPolicy(
+            heartbeat=Heartbeat(interval=0.01, timeout=1), restart_on_crash=True,
+            restart_backoff=QUICK,
+        )  # fmt: skip
+        module = calls(child).spawn_policy(policy)
+        async with ModuleManager(module) as manager:
+            changes = record(manager)
+            assert [await answers.get() for _ in range(3)] == [True] * 3
+            pid = await module.send("pid")
+            os.kill(pid, signal.SIGSTOP)
+            assert "ping within 1 s" in str((await until(changes, "lost")).error)
+            await until(changes, "ready")
+            assert gone(pid)
+            assert await module.send("pid") != pid
+
+    run(loop_name, main)
+
+
+def test_every_child_ends_when_it_is_asked_to(
+    loop_name: str, child: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("procwire.parent.supervisor.SHUTDOWN_PATIENCE", 3600)
+    ends: list[int] = []
+    end = WorkerProcess.end
+
+    async def recorded(process: WorkerProcess, patience: float) -> int:
+        ends.append(status := await end(process, patience))
+        return status
+
+    monkeypatch.setattr(WorkerProcess, "end", recorded)
+
+    async def main() -> None:
+        module = calls(child)
+        async with ModuleManager(module):
+            pid = await module.send("pid")
+        assert ends == [0]
+        assert gone(pid)
 
     run(loop_name, main)
 
@@ -274,6 +327,56 @@ def test_a_worker_that_closes_its_connection(loop_name: str, tmp_path: Path) -> 
     run(loop_name, main)
 
 
+def test_a_queue_of_strangers_at_the_socket(loop_name: str, tmp_path: Path) -> None:
+    """The kernel refuses to queue another connection until one is taken out."""
+
+    async def main() -> None:
+        module = foreign(str(tmp_path / "s"), f"{FULL_QUEUE}\nANNOUNCE\n{TAKE_ONE}\n{READ_ALL}")
+        async with ModuleManager(module) as manager:
+            changes = record(manager)
+            assert module.state == "ready"
+            assert changes.empty()
+
+    run(loop_name, main)
+
+
+def test_a_queue_that_stays_full(
+    loop_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("procwire.parent.supervisor.CONNECT_TIMEOUT", 0.2)
+
+    async def main() -> None:
+        module = foreign(str(tmp_path / "s"), f"{FULL_QUEUE}\nANNOUNCE\ntime.sleep(3600)")
+        with pytest.raises(SpawnError, match=r"cannot be connected to: TimeoutError\(\)$"):
+            await ModuleManager(module).spawn()
+
+    run(loop_name, main)
+
+
+FULL_QUEUE = """
+s.listen(0)
+strangers = []
+while True:
+    stranger = socket.socket(socket.AF_UNIX)
+    stranger.setblocking(False)
+    try:
+        stranger.connect(sys.argv[1])
+    except BlockingIOError:
+        break
+    strangers.append(stranger)
+"""
+TAKE_ONE = """
+time.sleep(0.1)  # as long as the parent finds the queue full
+for stranger in strangers:
+    s.accept()[0].close()
+"""
+READ_ALL = """
+c, _ = s.accept()
+while c.recv(65536):
+    pass
+"""
+
+
 def test_what_was_sent_last_arrives(loop_name: str, tmp_path: Path) -> None:
     async def main() -> None:
         script = (
@@ -281,7 +384,7 @@ def test_what_was_sent_last_arrives(loop_name: str, tmp_path: Path) -> None:
             "from procwire import Client\n"
             "client = Client()\n"
             "@client.handle('note', response='none', sync_to_thread=False)\n"
-            "def note(data): pathlib.Path(sys.argv[1]).write_text(data)\n"
+            "def note(data): pathlib.Path(sys.argv[1]).write_text(str(len(data)))\n"
             "client.handle('echo', lambda data: data)\n"
             "client.run()\n"
         )
@@ -291,8 +394,55 @@ def test_what_was_sent_last_arrives(loop_name: str, tmp_path: Path) -> None:
         async with ModuleManager(module):
             # A worker that has not taken its connection over when it is asked to end never does.
             await module.send("echo")
-            await module.send("note", "good-bye")
-        assert note.read_text() == "good-bye"
+            # Far more than the socket holds.
+            await module.send("note", bytes(32 * 1024 * 1024))
+        assert note.read_text() == str(32 * 1024 * 1024)
+
+    run(loop_name, main)
+
+
+def test_what_is_taken_slowly_is_not_waited_for(
+    loop_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("procwire.parent.supervisor.FLUSH_PATIENCE", 0.2)
+    monkeypatch.setattr("procwire.parent.supervisor.SHUTDOWN_PATIENCE", 3600)
+    received = tmp_path / "received"
+    # All of it would take a minute; it ends when the connection does.
+    read = (
+        "c, _ = s.accept()\n"
+        "received = 0\n"
+        "try:\n"
+        "    while data := c.recv(65536): received += len(data); time.sleep(0.06)\n"
+        "except ConnectionError: pass\n"
+        f"open({str(received)!r}, 'w').write(str(received))\n"
+    )
+
+    async def main() -> None:
+        module = foreign(str(tmp_path / "s"), f"ANNOUNCE\n{read}")
+        async with ModuleManager(module):
+            call = asyncio.create_task(module.send("echo", bytes(64 * 1024 * 1024)))
+            await asyncio.sleep(0)
+        with pytest.raises(NotConnectedError):
+            await call
+        assert 0 < int(received.read_text()) < 64 * 1024 * 1024
+
+    run(loop_name, main)
+
+
+def test_a_time_limit_counts_while_a_worker_takes_nothing(loop_name: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        module = foreign(str(tmp_path / "s"), "ANNOUNCE\nc, _ = s.accept()\ntime.sleep(3600)")
+        module.declared.methods.pop("echo")
+        module.method("echo", timeout=0.1).spawn_policy(SpawnPolicy(max_retries=0))
+        async with ModuleManager(module):
+            with pytest.raises(RequestTimeoutError):
+                await module.send("echo", bytes(8 * 1024 * 1024))
+            connection = module.link.connection
+            assert connection is not None
+            assert connection.writer.paused
+            with pytest.raises(RequestTimeoutError, match=r"'echo' has not answered within 0\.1 s"):
+                await module.send("echo", 1)
+            assert module.unanswered == []
 
     run(loop_name, main)
 

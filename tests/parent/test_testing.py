@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from procwire import Client, HandlerError
-from procwire.errors import AlreadyStartedError, RemoteError, RequestTimeoutError
-from procwire.parent import ModuleManager
-from procwire.testing import LeftBehindError, TestParent, declare
+from procwire.errors import (
+    AlreadyStartedError,
+    RemoteError,
+    RequestTimeoutError,
+    UnknownEventError,
+)
+from procwire.parent import SpawnError
+from procwire.testing import LeftBehindError, TestParent, TestProcess, declare
 
 from .driving import WORKERS, run
 
@@ -91,7 +98,8 @@ def test_a_request_without_an_answer_fails(loop_name: str) -> None:
         parent = await TestParent(client).__aenter__()
         calls = [asyncio.create_task(parent.send("hang")) for _ in range(2)]
         assert await parent.send("echo", 1) == 1
-        with pytest.raises(LeftBehindError, match=r"not been answered: 'hang' \(2\)"):
+        text = r"not been answered: 'hang' \(request 2\), 'hang' \(request 3\)$"
+        with pytest.raises(LeftBehindError, match=text):
             await parent.__aexit__(None, None, None)
         await asyncio.wait(calls)
         assert [type(call.exception()).__name__ for call in calls] == ["NotConnectedError"] * 2
@@ -114,12 +122,92 @@ def test_a_request_that_was_taken_back_does_not(loop_name: str) -> None:
 
 def test_a_leaked_task_fails(loop_name: str) -> None:
     async def main() -> None:
-        with pytest.raises(LeftBehindError, match=r"handlers still run: .*sleep"):
-            async with TestParent(make_client()) as parent:
-                await parent.send("leak")
+        text = r"handlers still run: .*sleep.*, made by 'leak' \(request 2\)$"
+        parent = await TestParent(make_client()).__aenter__()
+        await parent.send("echo")
+        await parent.send("leak")
+        with pytest.raises(LeftBehindError, match=text):
+            await parent.__aexit__(None, None, None)
         assert leaked.pop().cancelled()
 
     run(loop_name, main)
+
+
+def test_a_task_that_a_leaked_task_has_made(loop_name: str) -> None:
+    async def main() -> None:
+        client = make_client()
+
+        async def parent_task() -> None:
+            await asyncio.sleep(0)
+            leaked.append(asyncio.create_task(asyncio.sleep(3600)))
+
+        @client.handle
+        async def leak_later(_data: Any) -> None:
+            leaked.append(asyncio.create_task(parent_task()))  # type: ignore[arg-type]
+            await asyncio.sleep(0)
+
+        text = r"handlers still run: .*sleep.*, made by 'leak_later' \(request 1\)$"
+        with pytest.raises(LeftBehindError, match=text):
+            async with TestParent(client) as parent:
+                await parent.send("leak_later")
+        assert [leaked.pop().cancelled(), leaked.pop().cancelled()] == [True, False]
+
+    run(loop_name, main)
+
+
+def test_all_that_is_left_behind_is_told(loop_name: str) -> None:
+    async def main() -> None:
+        parent = await TestParent(make_client()).__aenter__()
+        call = asyncio.create_task(parent.send("hang"))
+        await parent.send("leak")
+        with pytest.raises(LeftBehindError, match=r"'hang' .*; tasks of handlers .*'leak'"):
+            await parent.__aexit__(None, None, None)
+        await asyncio.wait([call])
+        assert call.exception() is not None
+        assert leaked.pop().cancelled()
+
+    run(loop_name, main)
+
+
+def test_what_was_sent_last_arrives(loop_name: str) -> None:
+    async def main() -> None:
+        client, taken = make_taking_client()
+        async with TestParent(client) as parent:
+            await parent.send("take", bytes(32 * 1024 * 1024))
+        assert taken == [32 * 1024 * 1024]
+
+    run(loop_name, main)
+
+
+def test_what_is_taken_slowly_is_not_waited_for(
+    loop_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("procwire.testing.parent.CLOSE_PATIENCE", 0.2)
+
+    async def slow_down() -> None:
+        while True:
+            time.sleep(0.05)  # noqa: ASYNC251
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        client, taken = make_taking_client()
+        async with TestParent(client) as parent:
+            slow = asyncio.create_task(slow_down())
+            await parent.send("take", bytes(64 * 1024 * 1024))
+        assert taken == []
+        slow.cancel()
+        await asyncio.wait([slow])
+
+    run(loop_name, main)
+
+
+def make_taking_client() -> tuple[Client, list[int]]:
+    taken: list[int] = []
+
+    def take(data: bytes) -> None:
+        taken.append(len(data))
+
+    return Client().handle("take", take, response="none", sync_to_thread=False), taken
 
 
 def test_a_task_of_the_test_does_not(loop_name: str) -> None:
@@ -185,16 +273,50 @@ def test_a_start_up_that_fails(loop_name: str) -> None:
     run(loop_name, main)
 
 
-def test_the_same_client_as_a_process(loop_name: str) -> None:
+@pytest.fixture
+def target(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A client as the command line names it."""
+    monkeypatch.syspath_prepend(WORKERS)
+    yield "calls:client"
+    sys.modules.pop("calls", None)
+
+
+def test_the_same_client_as_a_process(loop_name: str, target: str) -> None:
     async def main() -> None:
-        client = Client().event("progress").event("aborted")
+        async with TestProcess(target, loop=loop_name) as parent:
+            assert await parent.send("pid") != os.getpid()
+            assert [n async for n in parent.stream("count", 3)] == [0, 1, 2]
+            await parent.send("note", 1)
+            assert await parent.next_event("progress") == {"noted": 1}
+            with pytest.raises(UnknownEventError, match="'nothing'"):
+                await parent.next_event("nothing")
+        parent = await TestProcess(target).__aenter__()
+        await parent.send("echo")
+        call = asyncio.create_task(parent.send("hang"))
+        await parent.next_event("progress")
+        with pytest.raises(LeftBehindError, match=r"not been answered: 'hang' \(request 2\)$"):
+            await parent.__aexit__(None, None, None)
+        await asyncio.wait([call])
+        assert call.exception() is not None
 
-        @client.handle
-        async def echo(data: Any) -> Any:
-            return data
+    run(loop_name, main)
 
-        module = declare(client).executable(sys.executable, [str(WORKERS / "calls.py")])
-        async with ModuleManager(module):
-            assert await module.send("echo", 1) == 1
+
+def test_a_process_that_cannot_start(target: str) -> None:
+    async def main() -> None:
+        with pytest.raises(SpawnError, match="exited with status 2 before it was ready"):
+            async with TestProcess(target, loop="none"):
+                pytest.fail("not reached")
+
+    run("asyncio", main)
+
+
+def test_declarations_for_a_manager_of_ones_own(loop_name: str) -> None:
+    async def main() -> None:
+        module = declare(make_client().event("more"), "mine", request_timeout=3)
+        assert module.name == "mine"
+        assert module.declared.methods["count"].response == "stream"
+        assert module.declared.methods["raw"].request_codec.name == "raw"
+        assert set(module.declared.events) == {"told", "more"}
 
     run(loop_name, main)

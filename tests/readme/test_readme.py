@@ -140,9 +140,31 @@ def test_a_parent_in_python(tmp_path: Path) -> None:
     assert [run.stdout] == blocks("text", page)
 
 
+def test_the_tests_of_a_worker(tmp_path: Path) -> None:
+    pytest.importorskip("anyio")
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    worker, *tests = blocks("python", page)
+    (tmp_path / "worker.py").write_text(worker, encoding="utf-8")
+    for number, source in enumerate(tests):
+        (tmp_path / f"test_{number}.py").write_text(source, encoding="utf-8")
+    (ini,) = blocks("toml", page)
+    (tmp_path / "pyproject.toml").write_text(ini, encoding="utf-8")
+    # The plugins of this suite's environment take seconds to load; these are the page's.
+    (tmp_path / "conftest.py").write_text(
+        "pytest_plugins = ['anyio.pytest_plugin', 'pytest_procwire']\n", encoding="utf-8"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error"], cwd=tmp_path, capture_output=True,
+        text=True, timeout=60, check=False,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert f"{sum(source.count('def test_') for source in tests)} passed" in run.stdout
+
+
 SNIPPETS = blocks("python")[1:] + [
-    source for path in PAGES for source in blocks("python", path.read_text(encoding="utf-8"))
-    if "__main__" not in source
+    source for path in PAGES if path.name != "testing.md"
+    for source in blocks("python", path.read_text(encoding="utf-8")) if "__main__" not in source
 ]  # fmt: skip
 
 

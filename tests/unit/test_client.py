@@ -175,6 +175,8 @@ def test_names_are_given_once() -> None:
         ({"stall_report": float("inf")}, "stall_report is 0.1 s at least, got inf"),
         ({"default_codec": "json"}, "there is no codec 'json'"),
         ({"announce": "late"}, "announce is 'ready' or 'early', got 'late'"),
+        ({"ints": "round"}, "ints is 'error', 'string', 'float' or 'allow', got 'round'"),
+        ({"surrogates": "drop"}, "surrogates is 'error' or 'replace', got 'drop'"),
     ],
 )
 def test_bad_limits(options: dict[str, Any], text: str) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -127,12 +128,15 @@ def test_nesting_needs_no_large_stack() -> None:
     deepest: Any = None
     for _ in range(200_000):
         deepest = [deepest]
+    endless = SimpleNamespace()
+    endless.again = endless
     failures = []
 
     def both_ways() -> None:
         for convert in (
             lambda: codec.decode(b"\x91" * 200_000 + b"\xc0"),
             lambda: codec.encode(deepest),
+            lambda: MsgpackCodec(default=vars).encode(endless),
         ):
             try:
                 convert()
@@ -146,7 +150,7 @@ def test_nesting_needs_no_large_stack() -> None:
         thread.join()
     finally:
         threading.stack_size(previous)
-    assert len(failures) == 2
+    assert len(failures) == 3
 
 
 def test_the_longest_string() -> None:

@@ -24,6 +24,28 @@ export const PEERS = [
     options: { worker: "node" },
     imports: [],
   },
+  // The other way round: parent.py, with procwire.parent, drives the same workers.
+  {
+    key: "parent-asyncio",
+    label: "procwire.parent (asyncio), Python (asyncio)",
+    parent: "asyncio",
+    options: { worker: "asyncio" },
+    imports: ["procwire.parent"],
+  },
+  {
+    key: "parent-uvloop",
+    label: "procwire.parent (uvloop), Python (uvloop)",
+    parent: "uvloop",
+    options: { worker: "uvloop" },
+    imports: ["procwire.parent", "uvloop"],
+  },
+  {
+    key: "parent-node",
+    label: "procwire.parent (asyncio), Node worker",
+    parent: "asyncio",
+    options: { worker: "node" },
+    imports: ["procwire.parent"],
+  },
   {
     key: "python-shell",
     label: "python-shell (JSON lines, base64)",
@@ -58,6 +80,7 @@ export async function loadPeer(peer) {
 
 /** Why the peer cannot run here, or null. Prepares what it needs to be built first. */
 export async function whatIsMissing(peer, python) {
+  if (peer.parent) return importsOf(python, peer.imports);
   let Peer;
   try {
     Peer = await loadPeer(peer);

@@ -24,6 +24,12 @@ try:
     import numpy as np
 except ImportError:
     np = None  # type: ignore[assignment]
+try:
+    import attrs
+    import msgspec
+    import pydantic
+except ImportError:
+    attrs = None  # type: ignore[assignment]
 
 client = Client()
 
@@ -227,12 +233,15 @@ VALUES: dict[str, Callable[[], Any]] = {
     "dates": lambda: [{"at": dt.datetime(2023, 11, 14, tzinfo=UTC)}] * 3,
     "timestamp": lambda: msgpack.Timestamp(1_700_000_000, 123_000_000),
     "timestamp_far": lambda: msgpack.Timestamp(8_640_000_000_000),
+    "timestamp_too_far": lambda: [msgpack.Timestamp(8_640_000_000_001)],
     "calendar_date": lambda: dt.date(2023, 11, 14),
     "time": lambda: dt.time(22, 13, 20, 123000),
-    "timedelta": lambda: {"wait": dt.timedelta(seconds=1)},
+    "timedelta": lambda: dt.timedelta(seconds=1),
     "ext": lambda: msgpack.ExtType(5, b"\x01\x02"),
+    "ext_2_too_short": lambda: [msgpack.ExtType(2, b"\x01\x02")],
     "number_keys": lambda: {1: "a", -2: "b", 2.5: "c"},
-    "mixed_keys": lambda: {"1": "text", 1: "number"},
+    "mixed_keys": lambda: {"2": "text", 1: "number"},
+    "keys_twice": lambda: {"a": {"1": "text", 1: "number"}},
     "proto_value": lambda: {"constructor": 1, "toString": "x", "hasOwnProperty": None},
     # What JavaScript would change, or cannot have.
     "int_beyond": lambda: {"items": [0, 0, 0, {"id": 2**53}]},
@@ -250,6 +259,8 @@ VALUES: dict[str, Callable[[], Any]] = {
     "key_tuple": lambda: {(1, 2): 1},
     "key_proto": lambda: [{"__proto__": 1}],
     "key_enum": lambda: {Color.RED: 1},
+    "key_uuid": lambda: {uuid.UUID(int=1): 1},
+    "key_date": lambda: {dt.datetime(2023, 1, 1, tzinfo=UTC): 1},
     "surrogate": lambda: {"files": ["ok", "a\udcff"]},
     "surrogate_key": lambda: {"a\ud800": 1},
     "object": lambda: {"a": [object()]},
@@ -287,6 +298,37 @@ if np is not None:
         "np_array_with_gaps": lambda: np.arange(6, dtype=np.uint8)[::2],
         "np_objects": lambda: {"a": np.array([object()])},
     }
+
+
+if attrs is not None:
+
+    @attrs.define
+    class Slot:
+        x: int
+        at: dt.datetime
+
+    class Struct(msgspec.Struct, rename="camel", tag="user"):
+        user_id: int
+        slot: Any
+
+    class Model(pydantic.BaseModel):
+        user_id: int = pydantic.Field(serialization_alias="userId")
+        id: uuid.UUID
+        struct: Any
+
+    VALUES |= {
+        "model": lambda: Model(
+            user_id=1,
+            id=uuid.UUID(int=1),
+            struct=Struct(2, [Slot(3, dt.datetime(2023, 11, 14, tzinfo=UTC))]),
+        ),
+        "slot_at_fault": lambda: [Slot(2**53, dt.datetime(2023, 11, 14, tzinfo=UTC))],
+    }
+
+
+@client.handle("has_models")
+async def has_models(data: Any) -> bool:
+    return attrs is not None
 
 
 @client.handle("has_numpy")

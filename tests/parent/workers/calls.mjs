@@ -3,7 +3,8 @@ import { Client } from "@procwire/client";
 import { rawCodec } from "@procwire/codecs";
 
 async function untilAborted(data, ctx) {
-  await new Promise((resolve) => ctx.onAbort(resolve));
+  // An abort that has come already is not told again.
+  if (!ctx.aborted) await new Promise((resolve) => ctx.onAbort(resolve));
   await client.emitEvent("aborted", data);
 }
 

@@ -3,18 +3,15 @@
 import { rawCodec } from "@procwire/codecs";
 import { Module, ModuleManager } from "@procwire/core";
 
-import { beside } from "../python.mjs";
+import { workerCommand } from "./worker_command.mjs";
 
 export class Peer {
   #manager = new ModuleManager();
 
   constructor({ python, worker }) {
-    const command =
-      worker === "node"
-        ? [process.execPath, [beside(import.meta.url, "worker.mjs")]]
-        : [python, [beside(import.meta.url, "worker.py"), worker]];
+    const [command, ...words] = workerCommand(python, worker);
     this.module = new Module("bench")
-      .executable(...command)
+      .executable(command, words)
       .method("echoRaw", { codec: rawCodec })
       .method("echoMap")
       .method("stream", { response: "stream" });
