@@ -11,12 +11,14 @@ PYTEST_ARGS ?=
 TEST_JOBS ?= 6
 BUILD_JOBS ?= 2
 SECONDS ?= 600
+# Every compiled module has stubs.
+EXTENSIONS := $(patsubst procwire/%.pyx,procwire.%,$(wildcard procwire/*.pyx))
 
 ifeq ($(VERSIONS),)
 $(error no Python 3.11 or later was found)
 endif
 
-.PHONY: demo test test-rust soak lint clean dev
+.PHONY: demo test test-rust soak lint typing clean dev
 .SECONDARY:
 
 demo: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
@@ -32,8 +34,7 @@ test:
 $(patsubst %,test-%,$(filter-out $(OLDEST) $(NEWEST),$(VERSIONS))): export TEST_LOOPS ?= asyncio
 
 test-%: build/venv-%/ready node_modules/.package-lock.json
-	build/venv-$*/bin/pytest -n $(TEST_JOBS) --dist worksteal -m 'not alone' $(PYTEST_ARGS)
-	build/venv-$*/bin/pytest -m alone $(PYTEST_ARGS) || [ $$? -eq 5 ] # none of those chosen
+	TEST_JOBS=$(TEST_JOBS) tools/run-suite build/venv-$*/bin/pytest $(PYTEST_ARGS)
 
 # The Python parent drives a worker on the published Rust client.
 CARGO = $(shell command -v cargo)
@@ -44,10 +45,19 @@ test-rust: build/venv-$(OLDEST)/ready node_modules/.package-lock.json
 	$(if $(CARGO),RUST_WORKER=$(CURDIR)/$(RUST_WORKER) build/venv-$(OLDEST)/bin/pytest tests/parent -k rust $(PYTEST_ARGS),\
 		@echo '$@: SKIPPED, nothing was checked: cargo is missing (https://rustup.rs)')
 
-lint: build/venv-$(NEWEST)/ready
+lint: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
 	build/venv-$(NEWEST)/bin/ruff check .
 	build/venv-$(NEWEST)/bin/ruff format --check .
 	build/venv-$(NEWEST)/bin/mypy
+	$(MAKE) --no-print-directory typing
+
+# What users get, so away from the source tree: the stubs are held against the compiled modules, and
+# both type checkers against a file that says what they have to find.
+TYPING := cd tests/typing && PATH=$(CURDIR)/build/venv-$(NEWEST)/bin:$(CURDIR)/node_modules/.bin:$$PATH
+typing: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
+	$(TYPING) stubtest $(EXTENSIONS)
+	$(TYPING) mypy --config-file= --strict --warn-unreachable --python-version 3.11 --module uses
+	$(TYPING) pyright --pythonpath $(CURDIR)/build/venv-$(NEWEST)/bin/python
 
 # An environment has the wheel that was built from the sdist, as a user gets it: the tests never
 # see the source tree.
@@ -83,6 +93,73 @@ dev: build/venv-$(NEWEST)/tools
 
 clean:
 	rm -rf build dist node_modules
+
+# ---- wheels for others: see RELEASING.md -------------------------------------------------------
+
+.PHONY: wheels wheels-check wheel-aarch64
+
+# The C library that a wheel asks for is that of an old system, whatever this one has: zig brings it.
+GLIBC := 2.17
+MACHINE := $(shell uname -m)
+# Of the files in a wheel: the same source gives the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 946684800)
+# Debian's own, which there is for the other machine as well.
+DEBIAN_PYTHON := 3.11
+
+# Without docker, on Linux: each wheel has to pass all tests where it is installed.
+wheels: wheels-check $(VERSIONS:%=test-wheel-%)
+
+# Each is built twice, at different times in different places, and is the same to the byte.
+wheels-check: $(VERSIONS:%=build/wheels/%) $(VERSIONS:%=build/wheels-again/%)
+	for version in $(VERSIONS); do \
+		cmp build/wheels/$$version/*.whl build/wheels-again/$$version/*.whl || exit 1; \
+	done
+	$(call check_wheels,$(VERSIONS:%=build/wheels/%/*.whl),dist/*.tar.gz)
+
+test-wheel-%: build/wheels/% node_modules/.package-lock.json
+	TEST_JOBS=$(TEST_JOBS) tools/test-wheel $(shell tools/find-pythons $*) build/wheels/$*/*.whl $(PYTEST_ARGS)
+
+build/wheels/%: build/venv-%/tools build/venv-wheels/ready dist/sdist
+	$(call build_wheel,$@,build/venv-$*,$(MACHINE),manylinux_2_17_$(MACHINE))
+
+build/wheels-again/%: build/wheels/%
+	$(call build_wheel,$@,build/venv-$*,$(MACHINE),manylinux_2_17_$(MACHINE))
+
+# A wheel for a machine that is not here, and its tests in an emulator.  auditwheel does not take the
+# name of another machine's platform: tools/check_wheels.py looks at the one that it finds.
+wheel-aarch64: build/wheels-aarch64
+	$(call check_wheels,build/wheels-aarch64/*.whl)
+	tools/test-aarch64 build/wheels-aarch64/*.whl $(PYTEST_ARGS)
+
+# pip takes itself to be on that machine: it cannot install what the build needs.
+build/wheels-aarch64: build/venv-aarch64/ready build/venv-wheels/ready dist/sdist
+	_PYTHON_HOST_PLATFORM=linux-aarch64 SETUPTOOLS_EXT_SUFFIX=.cpython-$(subst .,,$(DEBIAN_PYTHON))-aarch64-linux-gnu.so \
+	$(call build_wheel,$@,build/venv-aarch64,aarch64,auto,--no-build-isolation)
+
+build/venv-aarch64/ready: pyproject.toml
+	$(shell tools/find-pythons $(DEBIAN_PYTHON)) -m venv --clear build/venv-aarch64
+	build/venv-aarch64/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		>build/venv-aarch64/requirements.txt
+	build/venv-aarch64/bin/pip install --quiet -r build/venv-aarch64/requirements.txt
+	touch $@
+
+build/venv-wheels/ready: pyproject.toml
+	$(shell tools/find-pythons $(NEWEST)) -m venv --clear build/venv-wheels
+	build/venv-wheels/bin/pip install --quiet 'pip>=25.1'
+	build/venv-wheels/bin/pip install --quiet --group wheels
+	touch $@
+
+# $(1): where it goes, $(2): environment, $(3): machine, $(4): platform, $(5): options of pip
+define build_wheel
+	tools/build-wheel $(2)/bin/pip $(3)-linux-gnu.$(GLIBC) $(4) $(1) $(SOURCE_DATE_EPOCH) dist/procwire-*.tar.gz $(5)
+endef
+
+# $(1): wheels, $(2): an sdist
+define check_wheels
+	build/venv-wheels/bin/python tools/check_wheels.py $(1)
+	build/venv-wheels/bin/check-wheel-contents $(1)
+	build/venv-wheels/bin/twine check --strict $(1) $(2)
+endef
 
 # ---- documentation: docs/ as a site --------------------------------------------------------------
 

@@ -47,6 +47,8 @@ setup(
             "wraparound": False,
             "cdivision": True,
             "initializedcheck": False,
+            # Nothing here can be pickled: what would say so is a sixth of the module.
+            "auto_pickle": False,
         },
     )
 )

@@ -4,9 +4,9 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, Self, final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from procwire.authentication import Token
 from procwire.codecs import Codec
@@ -17,6 +17,60 @@ from procwire.policies import Arrays, Default, Ints, Keys, Naive, NaN, Surrogate
 from procwire.runners import Runner
 from procwire.session import Session
 from procwire.threads import Threads
+
+__all__ = [
+    "CONTROL_MAX_DEPTH",
+    "CONTROL_MAX_LINE_SIZE",
+    "DEFAULT_MAX_PAYLOAD_SIZE",
+    "FLAG_ACK",
+    "FLAG_ERROR",
+    "FLAG_RESPONSE",
+    "FLAG_STREAM",
+    "FLAG_STREAM_END",
+    "FLAG_TO_PARENT",
+    "HEADER_SIZE",
+    "MAX_PAYLOAD_SIZE",
+    "METHOD_ID_ABORT",
+    "METHOD_ID_AUTH",
+    "NEWS_ENDED",
+    "NEWS_SHUTDOWN",
+    "STRANGER_PAYLOAD_LIMIT",
+    "Call",
+    "Connection",
+    "Context",
+    "EventReceiver",
+    "Frame",
+    "FrameReader",
+    "FrameWriter",
+    "Header",
+    "Method",
+    "MsgpackCodec",
+    "ParentConnection",
+    "RawCodec",
+    "RemoteMethod",
+    "ResultCall",
+    "StreamCall",
+    "WorkerConnection",
+    "control_message",
+    "forget_socket_file",
+    "guard_socket_file",
+    "hold_lifeline",
+    "pack_header",
+    "stream_async",
+    "stream_sync",
+    "unpack_header",
+    "watcher_begin_exit",
+    "watcher_exit_on_signal",
+    "watcher_own_process",
+    "watcher_report_stalls",
+    "watcher_send",
+    "watcher_set_listener",
+    "watcher_set_liveness",
+    "watcher_set_names",
+    "watcher_start",
+    "watcher_turn",
+    "wipe_variable",
+]
 
 HEADER_SIZE: int
 FLAG_TO_PARENT: int
@@ -68,15 +122,17 @@ def guard_socket_file(path: bytes, device: int, inode: int, directory: bytes | N
 def forget_socket_file(device: int, inode: int) -> None: ...
 def watcher_set_names(names: Iterable[str]) -> None: ...
 
+@disjoint_base
 class FrameReader:
     max_payload_size: int
-    def __init__(self, max_payload_size: int = ..., buffer_size: int = ...) -> None: ...
+    def __new__(cls, max_payload_size: int = ..., buffer_size: int = ...) -> Self: ...
     @property
     def at_boundary(self) -> bool: ...
     def feed(self, data: Buffer) -> list[Frame]: ...
 
+@disjoint_base
 class FrameWriter:
-    def __init__(self, max_payload_size: int = ...) -> None: ...
+    def __new__(cls, max_payload_size: int = ...) -> Self: ...
     @property
     def paused(self) -> bool: ...
 
@@ -149,6 +205,7 @@ class MsgpackCodec:
             CodecError: the payload is not exactly one MessagePack value.
         """
 
+@disjoint_base
 class Method:
     def __init__(
         self,
@@ -184,6 +241,7 @@ class Method:
     def late(self) -> int: ...
     def refuse(self, function: Callable[[Any], Any]) -> None: ...
 
+@disjoint_base
 class Connection:
     loop: asyncio.AbstractEventLoop
     reader: FrameReader
@@ -191,11 +249,37 @@ class Connection:
     closed: bool
     @property
     def transport(self) -> asyncio.Transport | None: ...
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        max_payload_size: int = ...,
+        read_buffer_size: int = ...,
+        backpressure_timeout: float | None = None,
+    ) -> None: ...
+    # asyncio.BufferedProtocol
+    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+    def get_buffer(self, sizehint: int) -> memoryview: ...
+    def buffer_updated(self, nbytes: int) -> None: ...
+    def eof_received(self) -> bool | None: ...
+    def connection_lost(self, error: Exception | None) -> None: ...
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
+    # What the event loop calls later.
+    def write_on(self) -> None: ...
+    def wake_writer(self) -> None: ...
+    def flush(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def look_for_end(self) -> None: ...
+    def look_for_stall(self) -> None: ...
+    def close_when_sent(self) -> None: ...
+    def stall_error(self) -> Exception: ...
     def traffic(self) -> tuple[int, int, float, float]: ...
     async def wait_writable(self) -> None: ...
     async def close(self, seconds: float) -> None: ...
     def abort(self) -> None: ...
 
+@disjoint_base
 class WorkerConnection(Connection):
     def __init__(
         self,
@@ -217,11 +301,13 @@ class WorkerConnection(Connection):
     def pending(self) -> int: ...
     @property
     def waiting_count(self) -> int: ...
+    def process_waiting(self) -> None: ...
     def set_max_concurrency(self, max_concurrency: int) -> None: ...
     async def emit(self, event_id: int, codec: Codec, data: Any) -> None: ...
     def cancel_handlers(self) -> None: ...
     async def wait_idle(self, seconds: float) -> None: ...
 
+@disjoint_base
 class RemoteMethod:
     def __init__(
         self,
@@ -245,15 +331,18 @@ class RemoteMethod:
     def timeout(self) -> float | None: ...
     def late(self) -> RequestTimeoutError: ...
 
+@disjoint_base
 class Call:
     @property
     def method(self) -> RemoteMethod: ...
     def cancel(self) -> None: ...
 
+@disjoint_base
 class ResultCall(Call):
     @property
     def future(self) -> asyncio.Future[Any]: ...
 
+@disjoint_base
 class StreamCall(Call):
     @property
     def chunks(self) -> deque[Any]: ...
@@ -265,9 +354,11 @@ class StreamCall(Call):
     def take(self) -> Any: ...
     def close(self) -> None: ...
 
+@disjoint_base
 class EventReceiver:
     def __init__(self, codec: Codec, deliver: Callable[[Any], object]) -> None: ...
 
+@disjoint_base
 class ParentConnection(Connection):
     def __init__(
         self,
@@ -291,6 +382,7 @@ class Context:
     as well, so most handlers need no context.
     """
 
+    def __init__(self, connection: WorkerConnection, method: Method, request_id: int) -> None: ...
     @property
     def request_id(self) -> int:
         """The parent's number for the request; 0 when no answer is expected."""
@@ -350,6 +442,8 @@ class Context:
     async def wait_aborted(self) -> None:
         """Wait until the request is aborted."""
 
+    async def wait_writable(self, kind: int, verb: str) -> None: ...
+    def call_back(self, callback: Callable[[], object]) -> None: ...
     def thread_ended(self, result: Any, error: BaseException | None) -> None: ...
 
 async def stream_async(context: Context, source: AsyncIterator[Any]) -> None: ...

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+import procwire
+
+from .tools import load
+
 ROOT = Path(__file__).resolve().parents[2]
+MODULE_LIMIT: int = load("check_wheels").MODULE_LIMIT
+MODULES = {".py", ".pyi"}
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 pytestmark = pytest.mark.skipif(
@@ -22,6 +31,13 @@ pytestmark = pytest.mark.skipif(
 def the_only(directory: Path, pattern: str) -> Path:
     (found,) = directory.glob(pattern)
     return found
+
+
+def the_wheel() -> Path:
+    """The one that is installed."""
+    if path := os.environ.get("PROCWIRE_TEST_WHEEL"):
+        return Path(path)
+    return the_only(ROOT / "build" / f"wheel-{VERSION}", "*.whl")
 
 
 def test_the_sdist_has_sources_and_nothing_generated() -> None:
@@ -40,12 +56,43 @@ def test_the_sdist_has_sources_and_nothing_generated() -> None:
 
 
 def test_the_wheel_has_no_sources() -> None:
-    with zipfile.ZipFile(the_only(ROOT / "build" / f"wheel-{VERSION}", "*.whl")) as archive:
+    with zipfile.ZipFile(the_wheel()) as archive:
         names = archive.namelist()
     assert not [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd", ".pyc"))]
     assert not [name for name in names if name.startswith(("tests", "csrc", "examples"))]
     assert {"procwire/py.typed", "procwire/_core.pyi", "pytest_procwire.py"} <= set(names)
     assert len([name for name in names if name.startswith("procwire/_core.cpython")]) == 1
+
+
+def test_every_package_is_in_the_wheel() -> None:
+    modules = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "procwire").rglob("*")
+        if path.suffix in MODULES
+    }
+    with zipfile.ZipFile(the_wheel()) as archive:
+        assert modules <= set(archive.namelist())
+
+
+def test_the_compiled_module_is_small(tmp_path: Path) -> None:
+    """As it is published: without the names that only a debugger reads."""
+    if shutil.which("strip") is None:
+        pytest.skip("binutils are missing")
+    with zipfile.ZipFile(the_wheel()) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".so")]
+        module = archive.extract(name, tmp_path)
+    subprocess.run(["strip", module], check=True)
+    assert len(zlib.compress(Path(module).read_bytes())) <= MODULE_LIMIT
+
+
+def test_the_version_is_written_once() -> None:
+    assert procwire.__version__ == metadata.version("procwire")
+    written = [
+        path
+        for path in (ROOT / "pyproject.toml", ROOT / "setup.py", *(ROOT / "procwire").rglob("*.p*"))
+        if f'"{procwire.__version__}"' in path.read_text(encoding="utf-8")
+    ]
+    assert written == [ROOT / "procwire" / "version.py"]
 
 
 def test_the_only_requirement_is_msgpack() -> None:
