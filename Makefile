@@ -180,7 +180,7 @@ build/venv-docs/ready: pyproject.toml
 
 # ---- benchmarks: see benchmarks/README.md ------------------------------------------------------
 
-.PHONY: bench bench-node bench-asv bench-instructions
+.PHONY: bench bench-node bench-tables bench-asv bench-instructions
 
 # Half an hour on a quiet machine; BENCH_ARGS=--quick for a smoke run.
 bench: build/venv-$(NEWEST)/ready
@@ -189,6 +189,10 @@ bench: build/venv-$(NEWEST)/ready
 # What a Node user sees through the real parent, beside other ways to call Python.
 bench-node: build/venv-bench-node/ready benchmarks/node/node_modules/.package-lock.json
 	PYTHON=$(CURDIR)/build/venv-bench-node/bin/python node benchmarks/node/run.mjs $(BENCH_ARGS)
+
+# Arrow tables there and back: Python workers beside the Node worker.
+bench-tables: build/venv-bench-node/ready benchmarks/node/node_modules/.package-lock.json
+	PYTHON=$(CURDIR)/build/venv-bench-node/bin/python node benchmarks/node/tables/run.mjs $(BENCH_ARGS)
 
 build/venv-bench-node/ready: benchmarks/node/requirements.txt dist/sdist
 	$(shell tools/find-pythons $(NEWEST)) -m venv --clear build/venv-bench-node
@@ -222,7 +226,7 @@ SANITIZERS := address,undefined
 FUZZ_SANITIZERS := $(SANITIZERS),fuzzer-no-link
 # Deferred: only what needs it asks the compiler.
 LIBASAN = $(wildcard $(shell gcc -print-file-name=libasan.so 2>/dev/null))
-FUZZ_TARGETS ?= reader decode encode
+FUZZ_TARGETS ?= reader decode encode extensions typed
 SECONDS ?= 60
 
 # What workers weigh under a sanitizer means nothing.
@@ -274,7 +278,7 @@ build/venv-fuzz/tools: pyproject.toml
 		echo 'make fuzz needs clang and its sanitizers (Debian: apt-get install clang libclang-rt-14-dev)' >&2; \
 		exit 2; }
 	$(shell tools/find-pythons $(OLDEST)) -m venv --clear build/venv-fuzz
-	build/venv-fuzz/bin/pip install --quiet 'pip>=25.1' 'atheris>=3,<4'
+	build/venv-fuzz/bin/pip install --quiet 'pip>=25.1' 'atheris>=3,<4' 'msgspec>=0.19,<1'
 	CC=clang LDSHARED='clang -shared' CFLAGS='-O1 -g -fsanitize=address,fuzzer-no-link' \
 		build/venv-fuzz/bin/pip install --quiet --no-cache-dir --no-binary msgpack 'msgpack>=1.1,<2'
 	touch $@

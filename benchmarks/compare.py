@@ -36,6 +36,7 @@ from peers_build import (
     LOADGEN,
     NODE_PARENT,
     NODE_WORKER,
+    PYTHON_TYPED_WORKER,
     PYTHON_WORKER,
     RUST_WORKER,
     BuildError,
@@ -50,7 +51,7 @@ from scenarios import Scenario
 
 TICKS = os.sysconf("SC_CLK_TCK")
 DISTURBED = 0.15  # cores
-TABLE_PEERS = ("python", "python-inline", "python-suspend", "rust", "node", "c")
+TABLE_PEERS = ("python", "python-inline", "python-suspend", "python-typed", "rust", "node", "c")
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,9 @@ def find_peers(arguments: argparse.Namespace) -> tuple[list[Peer], list[str]]:
         forms = {"python": ("`async def`", ""), "python-inline": ("inline `def`", "_inline")}
         if number == 0:
             forms["python-suspend"] = ("`async def` that waits", "_suspend")
+        typed = (python, str(PYTHON_TYPED_WORKER), "--loop", loop)
+        label = f"{name}, `async def`, typed"
+        with_types = Peer("python-typed", "python-typed", label, typed, "_typed", python)
         add(
             f"Python {version} with {loop}",
             "python",
@@ -251,6 +255,7 @@ def find_peers(arguments: argparse.Namespace) -> tuple[list[Peer], list[str]]:
                 Peer(kind + mark, kind, f"{name}, {form}", command, suffix, python)
                 for kind, (form, suffix) in forms.items()
             ),
+            *([with_types] if number == 0 else []),
         )
     add("Rust", "rust", build_rust_peer, Peer("rust", "rust", "Rust", (str(RUST_WORKER),)))
     node = (arguments.node, str(NODE_WORKER))

@@ -17,6 +17,8 @@ RUST_WORKER = BUILD / "rust" / "release" / "procwire-bench-worker"
 NODE_WORKER = PEERS / "node" / "worker.mjs"
 NODE_PARENT = PEERS / "node" / "stream_parent.mjs"
 PYTHON_WORKER = PEERS / "python" / "worker.py"
+# In a process of its own: what it imports is not to be counted as the other's memory.
+PYTHON_TYPED_WORKER = PEERS / "python" / "typed_worker.py"
 
 
 class BuildError(Exception):

@@ -7,7 +7,10 @@ const EXAMPLES = {
   stream: "generators, at the reader's pace",
   event: "jobs that report their progress",
   image: "NumPy looks at the sky",
+  filter: "a 4K image as bare bytes",
+  frame: "Arrow tables, and Polars",
   trace: "a middleware for OpenTelemetry",
+  typed: "annotations that are kept, in Node as well",
 };
 /** Milliseconds after which an example is stuck. */
 const TIME_LIMIT = 60_000;

@@ -29,6 +29,7 @@ from procwire.errors import (  # noqa: E402
     ResponseAlreadySentError,
     UnknownEventError,
     UnknownMethodError,
+    ValidationError,
 )
 from procwire.logs import (  # noqa: E402
     RequestFilter,
@@ -69,6 +70,7 @@ __all__ = [
     "Stats",
     "UnknownEventError",
     "UnknownMethodError",
+    "ValidationError",
     "__version__",
     "current_method",
     "current_request_id",

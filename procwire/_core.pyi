@@ -205,6 +205,33 @@ class MsgpackCodec:
             CodecError: the payload is not exactly one MessagePack value.
         """
 
+def ext_hook(code: int, data: bytes) -> Any: ...
+def replace_extensions(payload: bytes) -> bytes: ...
+
+@final
+class TypedCodec:
+    def __init__(
+        self,
+        name: str,
+        decode: Callable[[bytes], Any],
+        recover: Callable[[bytes, Exception], Any],
+        *,
+        replaces_extensions: bool,
+        runs_user_code: bool,
+    ) -> None: ...
+    @property
+    def name(self) -> str: ...
+    def encode(self, value: Any) -> bytes: ...
+    def decode(self, payload: Buffer) -> Any: ...
+
+@final
+class CheckedCodec:
+    def __init__(self, codec: Codec, check: Callable[[bytes], object]) -> None: ...
+    @property
+    def name(self) -> str: ...
+    def encode(self, value: Any) -> bytes: ...
+    def decode(self, payload: Buffer) -> Any: ...
+
 @disjoint_base
 class Method:
     def __init__(

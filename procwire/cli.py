@@ -13,6 +13,7 @@ from procwire import logs, startup, stdio
 from procwire.client import Client
 from procwire.control import own_process
 from procwire.session import EXIT_DEADLINE
+from procwire.typescript import command as types
 
 __all__ = ["load", "main"]
 
@@ -28,7 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run = commands.add_parser("run", help="run a worker, as a parent does")
     run.add_argument("target", help="where the client is: module:name, the name being 'client'")
     run.add_argument("--loop", choices=("auto", "asyncio", "uvloop"), default="asyncio")
+    types.add_parser(commands)
     options = parser.parse_args(arguments)
+    if options.command == "types":
+        types.run(options, load)
+        return
     logs.speak_up()
     # Before the user's module is imported: nothing that it prints may reach the parent.
     if not os.isatty(0):

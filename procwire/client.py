@@ -101,6 +101,8 @@ class Client(Registrations):
         nan: What is sent for NaN and the infinities.
         arrays: What is sent for arrays of NumPy and :mod:`array`.
         default: Called for a value of a type that has no form; what it returns is sent.
+        nil_as_missing: Whether nil stands for a field's default where the field's type has no
+            ``None``. JavaScript sends nil for ``{limit: undefined}``.
 
     Attributes:
         state: What start-up has loaded: a namespace for attributes of your own.
@@ -135,6 +137,7 @@ class Client(Registrations):
         nan: NaN = "allow",
         arrays: Arrays = "bytes",
         default: Default | None = None,
+        nil_as_missing: bool = False,
     ) -> None:
         # Handlers, child processes and tracebacks have no business with it.
         self._token = take_token(auth_token)
@@ -161,7 +164,7 @@ class Client(Registrations):
             arrays=arrays,
             default=default,
         )
-        super().__init__(default_codec, msgpack)
+        super().__init__(default_codec, msgpack, nil_as_missing=nil_as_missing)
         self.state = SimpleNamespace()
         self._lifespan = Lifespan(lifespan)
         self._event_ids: dict[str, int] = {}

@@ -32,6 +32,7 @@ class Codec(Protocol):
 
 
 _BY_NAME: dict[str, Codec] = {codec.name: codec for codec in (MsgpackCodec(), RawCodec())}
+_NAMES = sorted([*_BY_NAME, "arrow"])
 
 
 def resolve(codec: Codec | str, msgpack: MsgpackCodec | None = None) -> Codec:
@@ -44,15 +45,20 @@ def resolve(codec: Codec | str, msgpack: MsgpackCodec | None = None) -> Codec:
     Raises:
         ValueError: there is no codec of that name.
         TypeError: the object is no codec.
+        ModuleNotFoundError: the library that the codec needs is not installed.
     """
     if isinstance(codec, str):
         if msgpack is not None and codec == msgpack.name:
             return msgpack
-        try:
-            return _BY_NAME[codec]
-        except KeyError:
-            names = ", ".join(repr(name) for name in sorted(_BY_NAME))
-            raise ValueError(f"there is no codec {codec!r}; there are {names}") from None
+        if codec not in _NAMES:
+            names = ", ".join(map(repr, _NAMES))
+            raise ValueError(f"there is no codec {codec!r}; there are {names}")
+        if codec not in _BY_NAME:
+            # Loaded when it is asked for: pyarrow is large.
+            from procwire.arrow import ArrowCodec
+
+            _BY_NAME[codec] = ArrowCodec()
+        return _BY_NAME[codec]
     if not isinstance(codec, Codec) or isinstance(codec, type):
         raise TypeError(f"a codec has name, encode() and decode(), {codec!r} does not")
     return codec

@@ -17,6 +17,7 @@ __all__ = [
     "ResponseAlreadySentError",
     "UnknownEventError",
     "UnknownMethodError",
+    "ValidationError",
 ]
 
 
@@ -115,3 +116,33 @@ class HandlerError(ProcwireError):
         # A detail called "message" must not be able to take the text away from JavaScript.
         payload["message"] = self.message
         return payload
+
+
+class ValidationError(HandlerError):
+    """A payload is not what its handler's annotation says; raised before the handler is called.
+
+    In Node the text is ``err.message``, for instance ``$.items[3].id: expected int, got str``, and
+    ``err.data`` has ``code: "VALIDATION"`` and the three attributes.
+
+    Attributes:
+        path: Where in the payload: ``$`` is all of it.
+        expected: What the annotation says, as Python writes it.
+        got: What came: a type, or the value where the type was right.
+    """
+
+    def __init__(self, path: str, expected: str, got: str, reason: str | None = None) -> None:
+        text = f"{path}: expected {expected}, got {got}"
+        super().__init__(
+            text if reason is None else f"{text} ({reason})",
+            code="VALIDATION",
+            path=path,
+            expected=expected,
+            got=got,
+        )
+        self.path = path
+        self.expected = expected
+        self.got = got
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.expected, self.got, self.reason)

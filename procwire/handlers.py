@@ -22,17 +22,29 @@ class HandlerShape:
         form: Where it runs and how it is driven; the names are those of the dispatcher.
         response: What the method answers with.
         takes_context: Whether it has a second parameter, for the request's context.
+        is_split: Whether it returns what its codec makes the chunks of: it is then to be made the
+            generator that ``form`` says.
     """
 
     form: str
     response: ResponseKind
     takes_context: bool
+    is_split: bool = False
 
 
 def inspect_handler(
-    function: Callable[..., Any], response: ResponseKind | None, sync_to_thread: bool
+    function: Callable[..., Any],
+    response: ResponseKind | None,
+    sync_to_thread: bool,
+    codec_splits: bool = False,
 ) -> HandlerShape:
     """Look at a handler once, when it is registered.
+
+    Args:
+        function: The handler.
+        response: What the method answers with, if that has been said.
+        sync_to_thread: Whether plain functions run in a thread.
+        codec_splits: Whether the codec of the answers can make chunks of a value.
 
     Raises:
         TypeError: it cannot be called as a handler is.
@@ -48,11 +60,14 @@ def inspect_handler(
         response = "stream" if yields else "result"
     elif yields and response != "stream":
         raise ValueError(f"a generator streams, it cannot give a response of {response!r}")
-    elif response == "stream" and not yields and not takes_context:
-        raise ValueError(
-            "a stream handler yields its chunks, or takes the context and calls ctx.chunk()"
-        )
-    return HandlerShape(form, response, takes_context)
+    is_split = response == "stream" and not yields and not takes_context
+    if is_split:
+        if not codec_splits:
+            raise ValueError(
+                "a stream handler yields its chunks, or takes the context and calls ctx.chunk()"
+            )
+        form = "async generator" if form == "coroutine" else f"{form} generator"
+    return HandlerShape(form, response, takes_context, is_split)
 
 
 def _form_of(function: Callable[..., Any], sync_to_thread: bool) -> tuple[str, bool]:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, overload
 
 from procwire._core import Method
+from procwire.annotations import FROM_ANNOTATION, UNKNOWN, answer_type, data_type
 from procwire.batching import Batch, check_batch
 from procwire.codecs import Codec, MsgpackCodec, resolve
 from procwire.deadlines import TimeLimit, milliseconds, time_limit
+from procwire.decoders import Wanted, decoder_for
 from procwire.errors import AlreadyStartedError
 from procwire.handlers import HandlerShape, ResponseKind, inspect_handler
 from procwire.middleware import Middleware, wrap
 from procwire.runners import Where, check_executor, check_sendable
+from procwire.splitting import Splitting, as_generator
 
 if TYPE_CHECKING:
     from procwire.executors import Runners
 
-__all__ = ["HandlerOptions", "Registration", "Registrations"]
+__all__ = ["EventTypes", "HandlerOptions", "MethodTypes", "Registration", "Registrations"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -37,6 +40,8 @@ class HandlerOptions(TypedDict, total=False):
     sync_to_thread: bool
     executor: Where | None
     batch: Batch | None
+    data: Any
+    validate_result: bool
 
 
 @dataclass(frozen=True)
@@ -52,17 +57,93 @@ class Registration:
     max_concurrency: int | None
     executor: Where | None
     batch: Batch | None
+    data: Any
+    validate_result: bool
+    # What the worker uses of the codecs, with what its annotations ask for.
+    decoder: Codec
+    encoder: Codec
+
+    def data_type(self) -> Any:
+        """The type of what a request is decoded to; ``UNKNOWN`` when nobody has said.
+
+        Raises:
+            NameError: the annotation has names that are not defined (yet).
+        """
+        if self.data is not FROM_ANNOTATION:
+            return self.data
+        return data_type(self.function, batch=self.batch is not None)
+
+    def answer_type(self) -> Any:
+        """The type of an answer, or of a chunk; ``UNKNOWN`` when nobody has said.
+
+        Raises:
+            NameError: the annotation has names that are not defined (yet).
+        """
+        return answer_type(
+            self.function,
+            self.shape.response,
+            takes_context=self.shape.takes_context,
+            batch=self.batch is not None,
+        )
+
+    def typed(self, *, nil_as_missing: bool) -> Self:
+        """The same with what its annotations ask for.
+
+        Raises:
+            NameError: an annotation has names that are not defined (yet).
+            TypeError, ValueError, ImportError: see :meth:`Client.handle`.
+        """
+        wanted = Wanted(self.data_type(), self.request_codec, nil_as_missing)
+        decoder, encoder = decoder_for(wanted), self.response_codec
+        if self.validate_result:
+            answer = self.answer_type()
+            if answer is UNKNOWN:
+                raise ValueError("validate_result needs a return annotation that says what it is")
+            # Most workers have no use for it.
+            from procwire.typed import checked
+
+            encoder = checked(Wanted(answer, encoder))
+        return replace(self, decoder=decoder, encoder=encoder)
+
+
+@dataclass(frozen=True)
+class MethodTypes:
+    """What a method takes and gives, for those who write it down."""
+
+    data: Any
+    answer: Any
+    request_codec: Codec
+    response_codec: Codec
+    response: ResponseKind
+
+
+@dataclass(frozen=True)
+class EventTypes:
+    """What an event carries."""
+
+    data: Any
+    codec: Codec
 
 
 class Registrations:
     """The registering half of a client; closed when the client starts."""
 
-    def __init__(self, default_codec: Codec | str, msgpack: MsgpackCodec) -> None:
+    def __init__(
+        self,
+        default_codec: Codec | str,
+        msgpack: MsgpackCodec,
+        *,
+        nil_as_missing: bool = False,
+    ) -> None:
         # What "msgpack" means here: the codec with the client's policies.
         self._msgpack = msgpack
         self._default_codec = resolve(default_codec, msgpack)
+        self._nil_as_missing = nil_as_missing
         self._methods: dict[str, Registration] = {}
+        # Those whose annotations have names that were not defined yet.
+        self._unresolved: list[str] = []
         self._events: dict[str, Codec] = {}
+        self._event_data: dict[str, Any] = {}
         self._middlewares: list[Middleware] = []
         self._started = False
 
@@ -85,6 +166,8 @@ class Registrations:
         sync_to_thread: bool = True,
         executor: Where | None = None,
         batch: Batch | None = None,
+        data: Any = FROM_ANNOTATION,
+        validate_result: bool = False,
     ) -> Callable[[Handler], Handler]: ...
 
     @overload
@@ -103,6 +186,8 @@ class Registrations:
         sync_to_thread: bool = True,
         executor: Where | None = None,
         batch: Batch | None = None,
+        data: Any = FROM_ANNOTATION,
+        validate_result: bool = False,
     ) -> Self: ...
 
     def handle(
@@ -120,6 +205,8 @@ class Registrations:
         sync_to_thread: bool = True,
         executor: Where | None = None,
         batch: Batch | None = None,
+        data: Any = FROM_ANNOTATION,
+        validate_result: bool = False,
     ) -> Any:
         """Register the handler of a method.
 
@@ -138,7 +225,8 @@ class Registrations:
             response: What the parent expects: ``"result"``, ``"stream"``, ``"ack"`` or
                 ``"none"``. Left out, a generator streams and anything else gives a result. The
                 parent refuses a worker whose methods answer otherwise than it declared.
-            codec: The codec of both directions: an object or a name.
+            codec: The codec of both directions: an object or a name, which is ``"msgpack"``,
+                ``"raw"`` or ``"arrow"``.
             request_codec: The codec of requests, if it differs.
             response_codec: The codec of answers, if it differs.
             timeout: Seconds, up to 24 days, that a result or an ack may take. The parent is told,
@@ -159,10 +247,18 @@ class Registrations:
                 :class:`concurrent.futures.Executor`, which stays the caller's to shut down.
             batch: Gather concurrent requests: the handler takes a list of payloads and returns a
                 list of answers.
+            data: The type that payloads become, if it is not the one that the handler's first
+                parameter is annotated with; of a batch the type of one payload. ``object`` leaves
+                them as the codec decodes them.
+            validate_result: Whether answers must be what the handler's return annotation says; one
+                that is not is an error to the caller. Costs as much as decoding the answer.
 
         Raises:
             AlreadyStartedError: the client has been started.
-            TypeError: the handler cannot be called as a handler is, or not by that executor.
+            TypeError: the handler cannot be called as a handler is, or not by that executor, or no
+                payload can become what it is annotated with.
+            ImportError: the annotation takes msgspec, the extra ``typed``, or the codec takes
+                pyarrow, the extra ``arrow``.
             ValueError: the method is registered already, or the handler cannot answer in the way
                 that ``response`` says, or there is no such codec, or a number is out of its range.
         """
@@ -177,6 +273,8 @@ class Registrations:
             "sync_to_thread": sync_to_thread,
             "executor": executor,
             "batch": batch,
+            "data": data,
+            "validate_result": validate_result,
         }
         return self._handle(method, handler, options)
 
@@ -229,8 +327,13 @@ class Registrations:
 
         return decorate
 
-    def event(self, name: str, *, codec: Codec | str | None = None) -> Self:
+    def event(self, name: str, *, codec: Codec | str | None = None, data: Any = UNKNOWN) -> Self:
         """Register an event that this worker emits; returns the client.
+
+        Args:
+            name: The event's name.
+            codec: The codec of what it carries: an object or a name.
+            data: The type of what it carries, for ``python -m procwire types``.
 
         Raises:
             AlreadyStartedError: the client has been started.
@@ -238,6 +341,7 @@ class Registrations:
         """
         self._check_open_for("event", name, self._events)
         self._events[name] = self._default_codec if codec is None else resolve(codec, self._msgpack)
+        self._event_data[name] = data
         return self
 
     def _register(
@@ -255,20 +359,23 @@ class Registrations:
         sync_to_thread: bool = True,
         executor: Where | None = None,
         batch: Batch | None = None,
+        data: Any = FROM_ANNOTATION,
+        validate_result: bool = False,
     ) -> None:
         self._check_open_for("method", name, self._methods)
         if codec is not None and (request_codec is not None or response_codec is not None):
             raise ValueError("give either codec, or request_codec and response_codec")
         if max_concurrency is not None and max_concurrency < 1:
             raise ValueError(f"max_concurrency is 1 at least, got {max_concurrency}")
-        shape = inspect_handler(function, response, sync_to_thread)
-        check_executor(executor, function, shape)
-        if batch is not None:
-            check_batch(shape, batch, max_concurrency)
         both = self._default_codec if codec is None else resolve(codec, self._msgpack)
         requests = both if request_codec is None else resolve(request_codec, self._msgpack)
         responses = both if response_codec is None else resolve(response_codec, self._msgpack)
-        self._methods[name] = Registration(
+        splits = isinstance(responses, Splitting)
+        shape = inspect_handler(function, response, sync_to_thread, splits)
+        check_executor(executor, function, shape)
+        if batch is not None:
+            check_batch(shape, batch, max_concurrency)
+        registered = Registration(
             function,
             shape,
             requests,
@@ -278,7 +385,35 @@ class Registrations:
             max_concurrency,
             executor,
             batch,
+            data,
+            validate_result,
+            decoder=requests,
+            encoder=responses,
         )
+        try:
+            registered = registered.typed(nil_as_missing=self._nil_as_missing)
+        except NameError:
+            # Perhaps it is defined further down in the module.
+            self._unresolved.append(name)
+        self._methods[name] = registered
+
+    def _resolve_annotations(self) -> None:
+        """Look again for what was not defined when the handlers were registered.
+
+        Raises:
+            TypeError: it still is not.
+        """
+        while self._unresolved:
+            name = self._unresolved[0]
+            registered = self._methods[name]
+            try:
+                self._methods[name] = registered.typed(nil_as_missing=self._nil_as_missing)
+            except NameError as error:
+                raise TypeError(
+                    f"an annotation of the handler of {name!r} cannot be resolved: {error}; "
+                    "import the name when the program runs, or give the handler data=..."
+                ) from error
+            del self._unresolved[0]
 
     def _check_open_for(self, what: str, name: str, registered: Iterable[str]) -> None:
         self._check_open(f"{what} {name!r}")
@@ -301,6 +436,7 @@ class Registrations:
 
     def _make_methods(self, runners: Runners) -> list[Method]:
         """The methods for the dispatcher, numbered from 1 in the order of registration."""
+        self._resolve_annotations()
         return [
             self._make_method(name, number, registered, runners)
             for number, (name, registered) in enumerate(self._methods.items(), 1)
@@ -321,18 +457,51 @@ class Registrations:
                 form,
                 function,
                 takes_context,
-                registered.request_codec,
-                registered.response_codec,
+                registered.decoder,
+                registered.encoder,
                 registered.time_limit,
                 registered.max_concurrency,
             )
 
-        made = method(form, registered.function, shape.takes_context)
+        function = registered.function
+        if shape.is_split and isinstance(registered.response_codec, Splitting):
+            function = as_generator(function, form, registered.response_codec)
+        made = method(form, function, shape.takes_context)
         runners.assign(made, registered)
         if not self._middlewares:
             return made
         wrapped = wrap(made, form, runners.threads, self._middlewares)
         return method("coroutine", wrapped, True)
+
+    def _types(self) -> tuple[dict[str, MethodTypes], dict[str, EventTypes]]:
+        """What methods take and give, and what events carry.
+
+        Raises:
+            TypeError: an annotation has names that are not defined.
+        """
+        self._resolve_annotations()
+        methods = {
+            name: MethodTypes(
+                registered.data_type(),
+                self._answer_type(name, registered),
+                registered.request_codec,
+                registered.response_codec,
+                registered.shape.response,
+            )
+            for name, registered in self._methods.items()
+        }
+        events = {
+            name: EventTypes(self._event_data[name], codec) for name, codec in self._events.items()
+        }
+        return methods, events
+
+    def _answer_type(self, name: str, registered: Registration) -> Any:
+        try:
+            return registered.answer_type()
+        except NameError as error:
+            raise TypeError(
+                f"the return annotation of the handler of {name!r} cannot be resolved: {error}"
+            ) from error
 
     def _schema(self) -> dict[str, Any]:
         """What the parent is told about methods and events."""

@@ -7,7 +7,8 @@ cdef class Codec:
     cdef readonly str name
     # An ack without a value is an empty payload; MessagePack sends its nil.
     cdef bint empty_ack
-    # Functions of the user's run in it: they must not find themselves in the shared task.
+    # encode() or decode() is the user's, or calls what is: it must not find itself in the
+    # shared task.
     cdef bint runs_user_code
 
     cdef object decode_payload(self, FrameReader reader)

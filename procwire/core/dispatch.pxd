@@ -27,7 +27,7 @@ cdef class Method:
     cdef readonly bint takes_context
     cdef Codec request_codec
     cdef Codec response_codec
-    # One of them runs functions of the user's.
+    # One of the codecs runs code of the user's.
     cdef bint runs_user_codec
     # What calls a function that does not run on the loop; None is the connection's threads.
     cdef public object runner

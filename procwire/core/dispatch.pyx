@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 
-from procwire.errors import CodecError, NotConnectedError, ProtocolError
+from procwire.errors import CodecError, NotConnectedError, ProtocolError, ValidationError
 from procwire.failures import describe, log_about, log_failure, log_unsendable, reductions
 
 connection_logger = logging.getLogger("procwire.connection")
@@ -318,6 +318,9 @@ cdef class WorkerConnection(Connection):
                 data = method.request_codec.decode_payload(self.reader)
             else:
                 data = method.request_codec.decode_bytes(payload)
+        except ValidationError as error:
+            # It says itself what the caller has to know.
+            failure = error
         except BaseException as error:
             failure = CodecError(
                 f"the payload for {method.name!r} is not {method.request_codec.name}: "

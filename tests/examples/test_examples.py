@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-PICTURE = EXAMPLES / "out" / "galaxies.png"
+PICTURES = [EXAMPLES / "out" / name for name in ("galaxies.png", "harbour.png")]
 
 
 @pytest.fixture(scope="module")
 def account() -> str:
     """What ``make demo`` prints."""
-    PICTURE.unlink(missing_ok=True)
+    for picture in PICTURES:
+        picture.unlink(missing_ok=True)
     node = shutil.which("node")
     assert node is not None
     demo = subprocess.run(
@@ -44,7 +45,7 @@ def result_of(call: str, account: str) -> str:
 
 def test_the_account_is_plain_in_a_pipe_and_ends_with_counts(account: str) -> None:
     assert "\x1b" not in account
-    assert re.fullmatch(r"5 examples, \d+ results, 0 failed", account.splitlines()[-1])
+    assert re.fullmatch(r"8 examples, \d+ results, 0 failed", account.splitlines()[-1])
 
 
 def test_echo(account: str) -> None:
@@ -76,14 +77,46 @@ def test_image(account: str) -> None:
     assert "code: 'E_FORMAT'" in result_of("develop(a GIF)", account)
 
 
+def test_filter(account: str) -> None:
+    assert "bytes: 33177600" in result_of("bloom(rgba): raw pixels", account)
+    assert "harbour.png" in account
+    error = result_of("bloom(a piece)", account)
+    assert "expected an array of uint8 and shape (n, 3840, 4), got 1000 bytes" in error
+
+
+def test_frame(account: str) -> None:
+    assert "days: 366, mean: 17.5, coldest: 7.3" in result_of("Lisboa", account)
+    spells = result_of("warm_spells: Lisboa", account)
+    assert spells == "{ spells: 7, first: { from: '2024-04-21', days: 4 } }"
+
+
 def test_trace(account: str) -> None:
     assert result_of("greet, in a trace", account) == "'Hello, Node'"
     assert result_of("count, in a thread", account) == "{ words: 4, sameTrace: true }"
 
 
+def test_typed(account: str) -> None:
+    assert "total: '35.10', currency: 'EUR', due: '2026-12-07'" in result_of("bill(order)", account)
+    assert "$.lines[1].quantity: expected int, got str" in result_of("bill(a bad order)", account)
+    assert result_of("ship(order)", account) == "[ '3 × globe', '1 × map' ]"
+
+
+def test_the_types_in_typescript_are_up_to_date() -> None:
+    arguments = ["types", "typed_worker:client", "--check", "-o", "typed_worker.ts"]
+    path = os.pathsep.join(path for path in sys.path if path)
+    subprocess.run(
+        [sys.executable, "-m", "procwire", *arguments],
+        cwd=EXAMPLES,
+        env={**os.environ, "PYTHONPATH": path},
+        check=True,
+        timeout=60,
+    )
+
+
 @pytest.mark.usefixtures("account")
-def test_the_picture_is_a_png_that_can_be_read() -> None:
-    data = PICTURE.read_bytes()
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.stem)
+def test_the_pictures_are_pngs_that_can_be_read(picture: Path) -> None:
+    data = picture.read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     chunks = {}
     rest = data[8:]

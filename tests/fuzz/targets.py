@@ -7,18 +7,22 @@ those choices, too; short inputs stay valid.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import enum
+import functools
 import itertools
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 from msgpack import ExtType, Timestamp
 
-from procwire import CodecError, MsgpackCodec, ProtocolError
-from procwire._core import FrameReader
+from procwire import CodecError, MsgpackCodec, ProtocolError, ValidationError
+from procwire._core import FrameReader, replace_extensions
+from procwire.decoders import Wanted, decoder_for
 
 _HEADER = struct.Struct(">HBII")
 _codec = MsgpackCodec()
@@ -236,8 +240,66 @@ _SCALARS: dict[int, Callable[[Any], Any]] = {
     0x0F: lambda source: datetime.datetime(2000, 1, 1),
 }
 
+
+# ---- typed payloads ------------------------------------------------------------------------------
+
+
+def extensions(data: bytes) -> None:
+    """Any bytes have the same value without the extensions as with them, or none at all."""
+    replaced = replace_extensions(data)
+    # A date of 10 bytes becomes one of 15 at most.
+    assert len(replaced) <= len(data) * 3 // 2
+    assert replace_extensions(replaced) == replaced
+    try:
+        value = _codec.decode(data)
+    except CodecError:
+        assert not _is_value(replaced), "made a value of what is none"
+        return
+    assert same(_codec.decode(replaced), value)
+
+
+def _is_value(payload: bytes) -> bool:
+    try:
+        _codec.decode(payload)
+    except CodecError:
+        return False
+    return True
+
+
+@dataclasses.dataclass
+class _Leaf:
+    id: int
+    blob: bytes = b""
+    at: datetime.datetime | None = None
+
+
+@dataclasses.dataclass
+class _Tree:
+    a: list[_Leaf] = dataclasses.field(default_factory=list)
+    b: dict[int, float] = dataclasses.field(default_factory=dict)
+    c: dict[str, _Leaf] = dataclasses.field(default_factory=dict)
+    d: Any = None
+    e: _Tree | None = None
+
+
+_TYPES = (list[_Leaf], _Tree, dict[str, int], Any, _Leaf, tuple[int, str, bytes], set[str])
+
+
+def typed(data: bytes) -> None:
+    """Any bytes become the type, or one of two errors."""
+    with suppress(ValidationError, CodecError):
+        _typed_codec(data[0] % len(_TYPES) if data else 0).decode(data[1:])
+
+
+@functools.cache
+def _typed_codec(index: int) -> Any:
+    return decoder_for(Wanted(_TYPES[index], _codec, nil_as_missing=True))
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "reader": reader,
     "decode": decode,
     "encode": encode,
+    "extensions": extensions,
+    "typed": typed,
 }

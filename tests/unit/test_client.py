@@ -72,7 +72,7 @@ def test_handle_stream_wants_a_stream() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        ({"codec": "arow"}, ValueError, "there is no codec 'arow'; there are 'msgpack', 'raw'"),
+        ({"codec": "arow"}, ValueError, "there is no codec 'arow'; there are 'arrow', 'msgpack'"),
         ({"codec": 5}, TypeError, "a codec has name, encode"),
         ({"codec": RawCodec}, TypeError, "a codec has name, encode"),
         ({"codec": "raw", "request_codec": "raw"}, ValueError, "either codec, or request_codec"),

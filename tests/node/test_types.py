@@ -1,0 +1,119 @@
+"""TypeScript from Python: what is written, and what tsc says with the real parent's types."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from procwire import Client
+from procwire.typescript.module import module_source
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TARGET = "typed:client"
+
+
+def types(*arguments: str, cwd: Path = HERE / "workers") -> subprocess.CompletedProcess[str]:
+    # Of the tree, when that is under test.
+    path = os.pathsep.join(path for path in sys.path if path)
+    return subprocess.run(
+        [sys.executable, "-m", "procwire", "types", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_compiler_takes_the_right_calls_and_no_others(tmp_path: Path) -> None:
+    written = types(TARGET, "-o", str(tmp_path / "typed.ts"))
+    assert (written.returncode, written.stdout, written.stderr) == (0, "", "")
+    for path in (HERE / "types").iterdir():
+        shutil.copy(path, tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    node = shutil.which("node")
+    assert node is not None
+    compiler = subprocess.run(
+        [node, str(ROOT / "node_modules" / "typescript" / "bin" / "tsc"), "-p", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert compiler.stdout == ""
+    assert compiler.returncode == 0
+
+
+def test_a_stale_file(tmp_path: Path) -> None:
+    path = tmp_path / "typed.ts"
+    check = (TARGET, "--check", "-o", str(path))
+    missing = types(*check)
+    assert missing.returncode == 1
+    assert f"{path} is stale: python -m procwire types {TARGET} -o {path}" in missing.stderr
+    path.write_text(types(TARGET).stdout)
+    assert types(*check).returncode == 0
+    path.write_text(path.read_text().replace("id: number", "id: string"))
+    assert types(*check).returncode == 1
+    assert "id: string" in path.read_text()
+
+
+def test_wrong_arguments() -> None:
+    assert types(TARGET, "--check").returncode == 2
+    assert types("typed:nosuch").returncode == 1
+
+
+class Codec:
+    name = "json"
+
+    def encode(self, value: object) -> bytes:
+        return b""
+
+    def decode(self, payload: bytes) -> object:
+        return None
+
+
+def test_a_codec_that_the_parent_does_not_have() -> None:
+    client = Client().handle("a", lambda data: data, codec=Codec())
+    with pytest.raises(ValueError, match="no codec 'json'"):
+        module_source(client, "worker:client")
+
+
+def test_names_that_are_taken() -> None:
+    one = msgspec.defstruct("Worker", [("a", int)])
+    other = msgspec.defstruct("Worker", [("odd_name", list[int | None])], rename="kebab")
+    client = Client().handle("x", lambda data: data, data=one)
+    client.handle("y", lambda data: data, data=other)
+    source = module_source(client, "my_app.worker:client")
+    assert "export interface Worker2 {\n  a: number;\n}" in source
+    assert 'export interface Worker3 {\n  "odd-name": Array<number | null>;\n}' in source
+    assert 'export function worker(name = "worker"): Worker {' in source
+
+
+def test_untyped_handlers() -> None:
+    client = Client().handle("x", lambda data: data).event("e")
+    source = module_source(client, "worker")
+    assert "requestCodec: msgpack<unknown>(), responseCodec: msgpack<unknown>()" in source
+    assert '.event("e", { codec: msgpack<unknown>() });' in source
+
+
+class Socket:
+    pass
+
+
+def gives_a_socket(data: int) -> Socket:
+    return Socket()
+
+
+def test_a_result_that_no_payload_can_become() -> None:
+    source = module_source(Client().handle("x", gives_a_socket), "worker")
+    assert "requestCodec: msgpack<number>(), responseCodec: msgpack<unknown>()" in source
