@@ -59,7 +59,7 @@ def procwire_target(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def procwire_client(procwire_target: str) -> Client:
     """The client under test; override it with your own."""
-    from procwire.cli import load
+    from procwire.cli.target import load
 
     return load(procwire_target)
 

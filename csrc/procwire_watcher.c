@@ -516,7 +516,15 @@ unsigned procwire_watcher_turn(void) {
 void procwire_watcher_set_liveness(int of_process) {
     acquire();
     state.liveness_of_process = of_process;
+    /* A ping that came a moment ago must not wait for a loop that is about to stand still. */
+    int pong = of_process && state.ping_waits;
+    if (pong) {
+        state.ping_waits = 0;
+        state.pong_due = 1;
+    }
     release();
+    if (pong)
+        notify();
 }
 
 int procwire_watcher_send(const char *text, size_t size) {

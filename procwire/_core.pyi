@@ -17,6 +17,7 @@ from procwire.policies import Arrays, Default, Ints, Keys, Naive, NaN, Surrogate
 from procwire.runners import Runner
 from procwire.session import Session
 from procwire.threads import Threads
+from procwire.wire import Observer
 
 __all__ = [
     "CONTROL_MAX_DEPTH",
@@ -152,32 +153,10 @@ class RawCodec:
 
 @final
 class MsgpackCodec:
-    """One MessagePack value a payload, as ``msgpackCodec`` of ``@procwire/codecs``.
+    """One MessagePack value a payload, as ``msgpackCodec`` of ``@procwire/codecs``."""
 
-    What JavaScript would change or refuse is an error by default. The choices:
-
-    Args:
-        ints: Integers beyond ±(2**53 - 1), where JavaScript loses digits: ``"error"``, or sent as
-            a ``"string"`` or as a ``"float"``, or with ``"allow"`` as they are, up to 64 bits.
-        keys: Keys of mappings that are no strings or numbers: ``"error"``, or ``"string"`` for
-            what JavaScript makes of them: ``null``, ``true``, ``1,2`` for a tuple.
-        naive: A ``datetime`` without a time zone: ``"error"``, or taken as ``"utc"`` or as
-            ``"local"`` time, or sent as a ``"string"`` in ISO 8601 without an offset.
-        surrogates: Strings with lone surrogates: ``"error"``, or ``"replace"`` for U+FFFD in
-            their place.
-        nan: Floats that are not finite: ``"allow"``, or ``"null"`` as in JSON, or ``"error"``.
-            With one of the last two every value is walked in Python, which is slow.
-        arrays: NumPy arrays and ``array.array``: their ``"bytes"``, or a ``"list"`` of numbers.
-        default: Called with a value of any type that has no form; what it returns is sent in its
-            place, and what it raises is the error. It may be called again for the same value.
-
-    Raises:
-        ValueError: a choice is none of these.
-        TypeError: ``default`` is no function.
-    """
-
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         ints: Ints = "error",
         keys: Keys = "error",
@@ -186,7 +165,29 @@ class MsgpackCodec:
         nan: NaN = "allow",
         arrays: Arrays = "bytes",
         default: Default | None = None,
-    ) -> None: ...
+    ) -> Self:
+        """What JavaScript would change or refuse is an error by default. The choices:
+
+        Args:
+            ints: Integers beyond ±(2**53 - 1), where JavaScript loses digits: ``"error"``, or sent
+                as a ``"string"`` or as a ``"float"``, or with ``"allow"`` as they are, up to 64 bits.
+            keys: Keys of mappings that are no strings or numbers: ``"error"``, or ``"string"`` for
+                what JavaScript makes of them: ``null``, ``true``, ``1,2`` for a tuple.
+            naive: A ``datetime`` without a time zone: ``"error"``, or taken as ``"utc"`` or as
+                ``"local"`` time, or sent as a ``"string"`` in ISO 8601 without an offset.
+            surrogates: Strings with lone surrogates: ``"error"``, or ``"replace"`` for U+FFFD in
+                their place.
+            nan: Floats that are not finite: ``"allow"``, or ``"null"`` as in JSON, or ``"error"``.
+                With one of the last two every value is walked in Python, which is slow.
+            arrays: NumPy arrays and ``array.array``: their ``"bytes"``, or a ``"list"`` of numbers.
+            default: Called with a value of any type that has no form; what it returns is sent in
+                its place, and what it raises is the error. It may be called again for the same value.
+
+        Raises:
+            ValueError: a choice is none of these.
+            TypeError: ``default`` is no function.
+        """
+
     @property
     def name(self) -> str:
         """What error messages call it."""
@@ -332,7 +333,24 @@ class WorkerConnection(Connection):
     def set_max_concurrency(self, max_concurrency: int) -> None: ...
     async def emit(self, event_id: int, codec: Codec, data: Any) -> None: ...
     def cancel_handlers(self) -> None: ...
-    async def wait_idle(self, seconds: float) -> None: ...
+    def replace(
+        self,
+        variables: contextvars.Context,
+        methods: Sequence[Method | None],
+        threads: Threads,
+        *,
+        max_concurrency: int,
+        max_in_flight_bytes: int,
+        error_value: Callable[[object], str | dict[str, Any]],
+        error_codec: MsgpackCodec,
+    ) -> None: ...
+    async def wait_idle(self, seconds: float | None) -> None: ...
+    async def wait_ended(self, methods: list[Method] | None, seconds: float | None) -> None: ...
+    async def wait_replaced(self, methods: Sequence[Method]) -> None: ...
+
+@disjoint_base
+class ObservedWorkerConnection(WorkerConnection):
+    def __init__(self, *arguments: Any, observer: Observer, **options: Any) -> None: ...
 
 @disjoint_base
 class RemoteMethod:

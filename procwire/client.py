@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Self, TypeVar
 
-from procwire import logs, stdio
+from procwire import breakpoints, logs, stdio
 from procwire._core import DEFAULT_MAX_PAYLOAD_SIZE, WorkerConnection
 from procwire.authentication import take_token
 from procwire.codecs import Codec, MsgpackCodec
@@ -267,11 +267,20 @@ class Client(Registrations):
                 in a terminal.
             RuntimeError: a pool process of this worker has come here, by importing the script.
         """
+        self._run(loop, self._open_session)
+
+    def _run(
+        self,
+        loop: LoopName | Callable[[], asyncio.AbstractEventLoop],
+        open_session: Callable[[], Session],
+    ) -> None:
+        """:meth:`run`, for those who want to do more with the session."""
         self._check_not_started()
         check_not_in_pool()
         logs.speak_up()
         refuse_terminal(len(self._methods))
-        OwnProcess().run(self._open_session, loop)
+        breakpoints.install(answers_pings=self._options.liveness == "process")
+        OwnProcess().run(open_session, loop)
 
     async def start(self) -> None:
         """Start up, listen, and tell the parent; with ``announce="early"`` in another order.
@@ -343,10 +352,30 @@ class Client(Registrations):
         if not self._methods:
             raise ValueError("no method has been registered")
         self._check_sendable()
-        self._started = True
-        self._event_ids = {name: number for number, name in enumerate(self._events, 1)}
+        self._close_registrations()
         session = self._session = Session(self, self._options, self._lifespan, self._token)
         return session
+
+    def _close_registrations(self) -> None:
+        self._started = True
+        self._event_ids = {name: number for number, name in enumerate(self._events, 1)}
+
+    async def _take_over(self, former: Client) -> None:
+        """Be what the parent of a client that has been started calls from now on.
+
+        Raises:
+            SchemaChangedError: this client offers something else.
+            AlreadyStartedError: it has been started.
+            BaseException: what its start-up has raised; the former goes on then.
+        """
+        session = former._session
+        assert session is not None
+        self._check_not_started()
+        self._check_sendable()
+        self._number_as(former)
+        self._close_registrations()
+        self._session = session
+        await session.replace(self, self._options, self._lifespan, self._make_methods)
 
     async def _serve_inside(self, sock: socket.socket, variables: contextvars.Context) -> None:
         """:meth:`start` for :mod:`procwire.testing`, with a parent in this very process."""

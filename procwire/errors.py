@@ -15,6 +15,7 @@ __all__ = [
     "RemoteError",
     "RequestTimeoutError",
     "ResponseAlreadySentError",
+    "SchemaChangedError",
     "UnknownEventError",
     "UnknownMethodError",
     "ValidationError",
@@ -62,6 +63,10 @@ class BackpressureTimeoutError(ProcwireError):
 
 class RequestTimeoutError(ProcwireError, TimeoutError):
     """A worker has not answered in time."""
+
+
+class SchemaChangedError(ProcwireError):
+    """Code that is loaded anew offers something else than the parent has been told."""
 
 
 class RemoteError(ProcwireError):

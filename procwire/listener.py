@@ -16,7 +16,7 @@ from typing import NoReturn
 from procwire._core import forget_socket_file, guard_socket_file
 from procwire.credentials import refusal
 
-__all__ = ["MAX_PATH_SIZE", "UnixListener", "listen"]
+__all__ = ["MAX_PATH_SIZE", "UnixListener", "candidates", "listen", "make_path"]
 
 MAX_PATH_SIZE = 103
 """Bytes of a Unix socket's path: 107 fit on Linux, 103 on macOS."""
@@ -187,9 +187,9 @@ def listen(
         OSError: there is no such directory; the text names those that were tried.
     """
     refused = []
-    for base in _candidates():
+    for base in candidates():
         try:
-            listener = UnixListener(loop, *_make_path(base))
+            listener = UnixListener(loop, *make_path(base))
             listener.start(make_protocol, make_room)
         except OSError as error:
             refused.append(f"{base} ({error.strerror or error})")
@@ -198,17 +198,21 @@ def listen(
     raise OSError(f"no directory for the socket: {', '.join(refused)}")
 
 
-def _candidates() -> list[str]:
+def candidates() -> list[str]:
     """Directories in order of preference, as the Node worker looks for them."""
     names = (os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp", "/var/tmp")
     return list(dict.fromkeys(name for name in names if name and os.path.isabs(name)))
 
 
-def _make_path(base: str) -> tuple[str, str | None]:
-    """A path for a socket in ``base``, and the directory that was made for it, if one was."""
+def make_path(base: str, prefix: str = "procwire") -> tuple[str, str | None]:
+    """A path for a socket in ``base``, and the directory that was made for it, if one was.
+
+    Raises:
+        OSError: others could get at a socket there, or its path would be too long.
+    """
     _check_base(base)
     # 128 random bits, in the short spelling: some runtime directories' names are long.
-    name = f"procwire-{os.getpid()}-{urlsafe_b64encode(os.urandom(16)).rstrip(b'=').decode()}"
+    name = f"{prefix}-{os.getpid()}-{urlsafe_b64encode(os.urandom(16)).rstrip(b'=').decode()}"
     if _is_private(base):
         path = f"{base}/{name}.sock"
         _check_length(path)

@@ -12,7 +12,7 @@ from procwire.batching import Batch, check_batch
 from procwire.codecs import Codec, MsgpackCodec, resolve
 from procwire.deadlines import TimeLimit, milliseconds, time_limit
 from procwire.decoders import Wanted, decoder_for
-from procwire.errors import AlreadyStartedError
+from procwire.errors import AlreadyStartedError, SchemaChangedError
 from procwire.handlers import HandlerShape, ResponseKind, inspect_handler
 from procwire.middleware import Middleware, wrap
 from procwire.runners import Where, check_executor, check_sendable
@@ -503,6 +503,22 @@ class Registrations:
                 f"the return annotation of the handler of {name!r} cannot be resolved: {error}"
             ) from error
 
+    def _number_as(self, other: Registrations) -> None:
+        """Number methods and events as others are numbered, whose parent knows those numbers.
+
+        Raises:
+            SchemaChangedError: they are not the same.
+        """
+        then, now = other._schema(), self._schema()
+        changes = [
+            *_changes("method", then["methods"], now["methods"]),
+            *_changes("event", then["events"], now["events"]),
+        ]
+        if changes:
+            raise SchemaChangedError("; ".join(changes))
+        self._methods = {name: self._methods[name] for name in other._methods}
+        self._events = {name: self._events[name] for name in other._events}
+
     def _schema(self) -> dict[str, Any]:
         """What the parent is told about methods and events."""
         methods: dict[str, dict[str, Any]] = {}
@@ -512,6 +528,18 @@ class Registrations:
                 methods[name]["timeout"] = milliseconds(registered.timeout)
         events = {name: {"id": number} for number, name in enumerate(self._events, 1)}
         return {"methods": methods, "events": events}
+
+
+def _changes(what: str, then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """How the parts of two schemas differ, but for their numbers."""
+    changes = [f"the {what} {name!r} is new" for name in now if name not in then]
+    changes += [f"the {what} {name!r} is gone" for name in then if name not in now]
+    for name in then.keys() & now.keys():
+        for key in ("response", "timeout"):
+            old, new = then[name].get(key), now[name].get(key)
+            if old != new:
+                changes.append(f"the {key} of {name!r} was {old!r}, and is {new!r}")
+    return changes
 
 
 def _name_of(function: Callable[..., Any]) -> str:

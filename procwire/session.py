@@ -12,11 +12,14 @@ import contextvars
 import functools
 import logging
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from procwire import forks, startup, stdio
 from procwire._core import (
     Method,
+    ObservedWorkerConnection,
     WorkerConnection,
     watcher_begin_exit,
     watcher_set_liveness,
@@ -28,6 +31,7 @@ from procwire.executors import Runners
 from procwire.failures import error_value, explain_start
 from procwire.listener import UnixListener, listen
 from procwire.strangers import Strangers
+from procwire.wire import Observers, observers
 
 if TYPE_CHECKING:
     from procwire.authentication import Token
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
     from procwire.options import Options
 
 __all__ = ["EXIT_DEADLINE", "SHUTDOWN_GRACE", "Session", "WorkerProtocol"]
+
+MakeMethods = Callable[[Runners], list[Method]]
 
 START_FAILED = "E_START"
 """The ``code`` of the error that callers get whose worker was announced early and cannot start."""
@@ -56,6 +62,32 @@ class WorkerProtocol(WorkerConnection, asyncio.BufferedProtocol):
     """A compiled class cannot have the Python base that event loops look for."""
 
     __slots__ = ()
+
+
+class ObservedProtocol(ObservedWorkerConnection, asyncio.BufferedProtocol):
+    """The same for a connection whose frames are watched."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What has been replaced, and its last requests are waited for.
+
+    Attributes:
+        lifespan: What is left to be left.
+        runners: Where its handlers run.
+        farewell: The task that waits, and takes both down.
+    """
+
+    lifespan: Lifespan
+    runners: Runners
+    farewell: asyncio.Task[None]
+
+    @property
+    def matters(self) -> bool:
+        """Whether something of it is left that the end has to know of."""
+        return not self.farewell.done() or self.lifespan.failed or self.runners.running > 0
 
 
 class Session:
@@ -96,6 +128,8 @@ class Session:
         self._variables: contextvars.Context
         # Connections that have not proved the token yet.
         self._strangers: Strangers
+        self._observers: Observers | None = None
+        self._former: list[Former] = []
 
     # ---- start -----------------------------------------------------------------------------
 
@@ -150,10 +184,14 @@ class Session:
         self._runners = Runners(loop, variables, options.threads, options.processes)
         self._strangers = Strangers(loop)
         self.methods = self._client._make_methods(self._runners)
+        self._observers = observers(self._client._schema())
 
-    def _make_connection(self) -> WorkerProtocol:
+    def _make_connection(self) -> WorkerProtocol | ObservedProtocol:
         options = self._options
-        connection = WorkerProtocol(
+        make: Callable[..., WorkerProtocol | ObservedProtocol] = WorkerProtocol
+        if self._observers is not None:
+            make = functools.partial(ObservedProtocol, observer=self._observers)
+        connection = make(
             self,
             self._loop,
             self._variables,
@@ -164,9 +202,7 @@ class Session:
             max_concurrency=options.max_concurrency if self._serving else 0,
             max_in_flight_bytes=options.max_in_flight_bytes,
             backpressure_timeout=options.backpressure_timeout,
-            error_value=functools.partial(
-                error_value, with_name=options.error_details, with_traceback=options.debug
-            ),
+            error_value=_error_value(options),
             error_codec=self._client._msgpack,
         )
         self._strangers.admit(connection)
@@ -212,6 +248,75 @@ class Session:
         self._serving = True
         for connection in self._connections():
             connection.set_max_concurrency(self._options.max_concurrency)
+
+    # ---- another client --------------------------------------------------------------------
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether start-up is over, and the end has not begun."""
+        return self._serving and self.announced and self._closing is None
+
+    async def replace(
+        self, client: Client, options: Options, lifespan: Lifespan, make_methods: MakeMethods
+    ) -> None:
+        """Serve another client's handlers from now on, on the same connection.
+
+        Its start-up comes first. Requests that are here already end where they have begun; then
+        what the former client has made is taken down. Limits that a connection has from its
+        beginning stay.
+
+        Args:
+            client: The client; what it offers must be what the parent knows.
+            options: What it was made with.
+            lifespan: What runs before its first request and after its last one.
+            make_methods: Makes its methods, numbered as those of the former client.
+
+        Raises:
+            BaseException: what its start-up has raised; all is as before then.
+        """
+        variables = contextvars.copy_context()
+        runners = Runners(self._loop, variables, options.threads, options.processes)
+        try:
+            methods = make_methods(runners)
+            started = lifespan.begin(client, variables, runners.hooks)
+            await asyncio.wait([started])
+            failure = started.result()
+            if failure is not None:
+                raise failure
+            if self._closing is not None:
+                raise asyncio.CancelledError
+        except BaseException:
+            await lifespan.end(SHUTDOWN_GRACE)
+            runners.close()
+            raise
+        farewell = self._loop.create_task(
+            self._bid_farewell(self._lifespan, self._runners, self.methods),
+            name="procwire-farewell",
+        )
+        self._former = [former for former in self._former if former.matters]
+        self._former.append(Former(self._lifespan, self._runners, farewell))
+        self._client, self._options, self._lifespan = client, options, lifespan
+        self._runners, self._variables, self.methods = runners, variables, methods
+        for connection in self._connections():
+            connection.replace(
+                variables,
+                [None, *methods],
+                runners.threads,
+                max_concurrency=options.max_concurrency,
+                max_in_flight_bytes=options.max_in_flight_bytes,
+                error_value=_error_value(options),
+                error_codec=client._msgpack,
+            )
+        watcher_set_liveness(options.liveness == "process")
+
+    async def _bid_farewell(
+        self, lifespan: Lifespan, runners: Runners, methods: list[Method]
+    ) -> None:
+        """Wait for the last requests of what has been replaced, and take it down."""
+        if self.connection is not None:
+            await self.connection.wait_replaced(methods)
+        await lifespan.end(SHUTDOWN_GRACE)
+        runners.close()
 
     # ---- what the connections report -------------------------------------------------------
 
@@ -261,12 +366,12 @@ class Session:
     @property
     def running(self) -> int:
         """How many threads have not come back from their handlers."""
-        return self._runners.running
+        return self._runners.running + sum(former.runners.running for former in self._former)
 
     @property
     def failed(self) -> bool:
         """Whether start-up or shutdown has failed."""
-        return self._lifespan.failed
+        return self._lifespan.failed or any(former.lifespan.failed for former in self._former)
 
     def _begin_close(self, connection: WorkerConnection | None) -> None:
         watcher_begin_exit()
@@ -291,6 +396,9 @@ class Session:
                 connection.cancel_handlers()
                 reserve = SHUTDOWN_RESERVE if self._lifespan.takes_down else 0.0
                 await connection.wait_idle(deadline - reserve - self._loop.time())
+            for former in self._former:
+                former.farewell.cancel()
+                await former.lifespan.end(deadline - self._loop.time())
             # Before the connection is closed: a parent kills whose connection it has lost.
             await self._lifespan.end(deadline - self._loop.time())
             if connection is not None:
@@ -299,7 +407,10 @@ class Session:
             self._let_go()
 
     def _let_go(self) -> None:
-        self._runners.close()
+        for runners in (self._runners, *(former.runners for former in self._former)):
+            runners.close()
+        if self._observers is not None:
+            self._observers.close()
         if self._control is not None:
             self._control.close()
         forks.release(self)
@@ -310,3 +421,10 @@ class Session:
         for connection in self._connections():
             if connection.transport is not None:
                 stdio.sever(connection.transport.get_extra_info("socket").fileno())
+
+
+def _error_value(options: Options) -> Callable[[object], str | dict[str, Any]]:
+    """What callers are told of an exception."""
+    return functools.partial(
+        error_value, with_name=options.error_details, with_traceback=options.debug
+    )

@@ -86,8 +86,11 @@ cdef class WorkerConnection(Connection):
     # Requests above these limits, or above those of their methods.
     cdef WaitingRoom waiting
     cdef bint waiting_scheduled
-    # asyncio.Future that wait_idle() waits for.
-    cdef object idle
+    # Methods that others have replaced, and that still have requests.
+    cdef list former
+    # asyncio.Futures of those in wait_idle(), who look again when a request has ended; None when
+    # there are none.
+    cdef list idle
 
     cdef int authenticate(self) except -1
     cdef int adopt(self) except -1
@@ -103,6 +106,8 @@ cdef class WorkerConnection(Connection):
                              Context context) except -1
     cdef int register(self, Context context) except -1
     cdef int unregister(self, Context context) except -1
+    cdef bint is_busy(self, list methods) except -1
+    cdef int look_for_idle(self) except -1
     cdef int free_id(self, Context context) except -1
     cdef int answer(self, Method method, uint32_t request_id, object value) except -1
     cdef int answer_expired(self, Method method, uint32_t request_id) except -1

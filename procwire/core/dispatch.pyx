@@ -99,6 +99,7 @@ cdef class WorkerConnection(Connection):
         self.error_codec = default_error_codec if error_codec is None else error_codec
         self.stage = Stage(loop, variables)
         self.token = token
+        self.former = []
         self.in_flight = {}
         self.answered = set()
         self.max_concurrency = max_concurrency
@@ -163,18 +164,66 @@ cdef class WorkerConnection(Connection):
         """Abort every request whose handler has not ended; no further one is begun."""
         cdef Method method
         self.hold(HOLD_CLOSING)
-        self.waiting.clear(self.methods)
+        self.waiting.clear([*self.methods, *self.former])
         for context in [*self.in_flight.values(), *self.answered]:
             (<Context>context).abort()
-        for method in self.methods[1:]:
+        for method in [*self.methods[1:], *self.former]:
             if method.deadlines is not None:
                 method.deadlines.clear()
 
+    def replace(self, variables, methods, threads, *, max_concurrency, max_in_flight_bytes,
+                error_value, error_codec):
+        """What comes from now on is for other methods; requests that are here stay with theirs."""
+        self.former += self.methods[1:]
+        self.methods = methods
+        self.threads = threads
+        self.error_value = error_value
+        self.error_codec = error_codec
+        self.max_in_flight_bytes = max_in_flight_bytes
+        # Its spare task can be stepped by nobody who is a task himself.
+        self.loop.call_soon(self.stage.close)
+        self.stage = Stage(self.loop, variables)
+        self.set_max_concurrency(max_concurrency)
+
     async def wait_idle(self, seconds):
-        """Wait until every handler has ended, for `seconds` at most."""
-        if self.under_way():
-            self.idle = self.loop.create_future()
-            await asyncio.wait([self.idle], timeout=seconds)
+        """Wait until every handler has ended, for `seconds` at most; None is for ever."""
+        await self.wait_ended(None, seconds)
+
+    async def wait_replaced(self, methods):
+        """Wait until methods that others have replaced have no request any more."""
+        await self.wait_ended(methods, None)
+        self.former = [method for method in self.former if method not in methods]
+
+    async def wait_ended(self, list methods, seconds):
+        end = None if seconds is None else self.loop.time() + seconds
+        while self.is_busy(methods) and (end is None or self.loop.time() < end):
+            future = self.loop.create_future()
+            if self.idle is None:
+                self.idle = []
+            self.idle.append(future)
+            await asyncio.wait([future], timeout=None if end is None else end - self.loop.time())
+
+    cdef bint is_busy(self, list methods) except -1:
+        """Whether a handler is under way; of some methods, whether a request of theirs waits."""
+        cdef Method method
+        cdef Waiting waiting
+        if methods is None:
+            return self.under_way() > 0
+        for method in methods:
+            if method.under_way or method.queue:
+                return True
+        for waiting in self.waiting.queue:
+            if waiting.method in methods:
+                return True
+        return False
+
+    cdef int look_for_idle(self) except -1:
+        """A request has ended, and somebody waits for the last one."""
+        futures, self.idle = self.idle, None
+        for future in futures:
+            if not future.done():
+                future.set_result(None)
+        return 0
 
     def set_max_concurrency(self, max_concurrency):
         """How many handlers may be under way from now on; what waits is begun soon."""
@@ -263,6 +312,8 @@ cdef class WorkerConnection(Connection):
             waiting.method.deadlines.discard(waiting.deadline)
         if self.waiting.size <= WAITING_LIMIT // 2:
             self.release(HOLD_CONCURRENCY)
+        if self.idle is not None:
+            self.look_for_idle()
         return 0
 
     cdef int give_up_waiting(self, Waiting waiting) except -1:
@@ -294,6 +345,8 @@ cdef class WorkerConnection(Connection):
                 self.watch_output()
         if self.waiting.size <= WAITING_LIMIT // 2:
             self.release(HOLD_CONCURRENCY)
+        if self.idle is not None:
+            self.look_for_idle()
         return 0
 
     cdef int schedule_waiting(self) except -1:
@@ -429,8 +482,8 @@ cdef class WorkerConnection(Connection):
             if self.waiting.count:
                 self.waiting.method_ended(context._method)
                 self.schedule_waiting()
-            if self.idle is not None and not self.under_way() and not self.idle.done():
-                self.idle.set_result(None)
+            if self.idle is not None:
+                self.look_for_idle()
         return 0
 
     cdef int free_id(self, Context context) except -1:

@@ -342,6 +342,10 @@ cdef class Stage:
         body.owner = owner
         return Task(body, loop=self.loop, name=TASK_NAME)
 
+    def close(self):
+        """No further handler begins here; not to be called in a task."""
+        self.retire()
+
     cdef int retire(self) except -1:
         """Let the spare task end as any task does."""
         cdef TaskBody body = self.spare

@@ -100,6 +100,14 @@ class ModuleManager:
         """
         await asyncio.gather(*(supervisor.shutdown() for supervisor in self._chosen(name)))
 
+    def pid(self, name: str) -> int | None:
+        """The process id of the worker of that name; ``None`` when there is none.
+
+        Raises:
+            KeyError: there is no module of that name.
+        """
+        return self._supervisors[name].pid
+
     def on_change(self, handler: ChangeHandler) -> Callable[[], None]:
         """Have a function called with all that happens to the workers.
 

@@ -309,6 +309,18 @@ class Module:
         """Have a function called with each new state; returns a function that ends it."""
         return self._state_listeners.add(handler)
 
+    def traffic(self) -> tuple[int, int]:
+        """Bytes sent to the worker and received from it since it was connected.
+
+        Raises:
+            NotConnectedError: the worker is not there.
+        """
+        connection = self.link.connection
+        if connection is None:
+            raise NotConnectedError(f"the module {self.name!r} is not ready, it is {self._state}")
+        received, sent, _held, _paused = connection.traffic()
+        return sent, received
+
     def set_state(self, state: State) -> None:
         """For whoever has its worker: it has come to this."""
         if state != self._state:

@@ -68,6 +68,12 @@ class WorkerProcess(asyncio.SubprocessProtocol):
             raise
         return worker
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self._transport is not None
+        return self._transport.get_pid()
+
     # ---- asyncio.SubprocessProtocol --------------------------------------------------------
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:

@@ -58,6 +58,11 @@ class Supervisor:
         """Whether the worker is there, or about to be."""
         return self._life is not None and not self._life.done()
 
+    @property
+    def pid(self) -> int | None:
+        """The process id of the worker, if there is one."""
+        return None if self._process is None else self._process.pid
+
     async def spawn(self) -> None:
         """Start the worker; returns when it is ready.
 

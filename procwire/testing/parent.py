@@ -7,6 +7,7 @@ import contextvars
 import socket
 
 from procwire.client import Client
+from procwire.codecs import Codec
 from procwire.testing.caller import REQUEST_TIMEOUT, Caller
 from procwire.testing.declaring import declare, offer
 from procwire.testing.tasks import HandlerTasks
@@ -35,6 +36,7 @@ class TestParent(Caller):
         client: The client, not started.
         request_timeout: Seconds for which an answer is waited for, unless the method has a
             ``timeout`` of its own.
+        codec: As with :func:`declare`.
 
     Attributes:
         module: The :class:`procwire.parent.Module` that the calls go through.
@@ -47,8 +49,14 @@ class TestParent(Caller):
     # Not a class of tests, whatever its name says to pytest.
     __test__ = False
 
-    def __init__(self, client: Client, *, request_timeout: float = REQUEST_TIMEOUT) -> None:
-        super().__init__(declare(client, request_timeout=request_timeout))
+    def __init__(
+        self,
+        client: Client,
+        *,
+        request_timeout: float = REQUEST_TIMEOUT,
+        codec: Codec | str | None = None,
+    ) -> None:
+        super().__init__(declare(client, request_timeout=request_timeout, codec=codec))
         self._client = client
         self._tasks: HandlerTasks | None = None
 

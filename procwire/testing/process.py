@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from procwire.cli import load
+from procwire.cli.target import load
 from procwire.parent import ModuleManager, SpawnPolicy
 from procwire.testing.caller import REQUEST_TIMEOUT, Caller
 from procwire.testing.declaring import declare

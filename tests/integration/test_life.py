@@ -250,9 +250,9 @@ FAILURES = {
     "SyntaxError": ("def broken(:", "workermodule:client"),
     "ZeroDivisionError: division by zero": ("1 / 0", "workermodule:client"),
     "SystemExit: 5": ("raise SystemExit(5)", "workermodule:client"),
-    "ModuleNotFoundError: No module named 'missing'": (GOOD, "missing:client"),
-    "ValueError: 'workermodule' has no 'nothing'": (GOOD, "workermodule:nothing"),
-    "ValueError: 'workermodule:space' is a type, not a procwire.Client": (
+    "TargetError: No module named 'missing', neither in ": (GOOD, "missing:client"),
+    "TargetError: 'workermodule' has no 'nothing'": (GOOD, "workermodule:nothing"),
+    "TargetError: 'workermodule:space' is a type, not a procwire.Client": (
         GOOD,
         "workermodule:space",
     ),
@@ -300,7 +300,7 @@ def test_no_place_for_the_socket(tmp_path: Path, loop_name: str) -> None:
     script.write_text(
         "import sys\n"
         "from procwire import Client, listener\n"
-        f"listener._candidates = lambda: ['/nonexistent', {str(deep)!r}]\n"
+        f"listener.candidates = lambda: ['/nonexistent', {str(deep)!r}]\n"
         "Client().handle('a', lambda data: data).run(loop=sys.argv[1])\n"
     )
     command = [sys.executable, str(script), loop_name]

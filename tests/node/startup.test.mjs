@@ -39,12 +39,12 @@ describe("the parent is told why a worker cannot start", () => {
   const modules = {
     "import_error:client": noModule,
     "missing_first:client": noModule,
-    "no_such_module:client": "ModuleNotFoundError: No module named 'no_such_module'",
+    "no_such_module:client": "TargetError: No module named 'no_such_module', neither",
     "raises:client": "RuntimeError: no model for raises.py: zażółć\nsecond line",
     "twice:client": "ValueError: the method 'same' is registered already",
-    "raises_not:client": "ModuleNotFoundError: No module named 'raises_not'",
-    "not_a_client:client": "ValueError: 'not_a_client:client' is a str, not a procwire.Client",
-    "no_loop:clients": "ValueError: 'no_loop' has no 'clients'",
+    "raises_not:client": "TargetError: No module named 'raises_not', neither",
+    "not_a_client:client": "TargetError: 'not_a_client:client' is a str, not a procwire.Client",
+    "no_loop:clients": "TargetError: 'no_loop' has no 'clients'",
     "no_methods:client": "ValueError: no method has been registered",
     "exits:client": "SystemExit: no licence",
   };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -143,6 +144,26 @@ def test_a_parent_in_python(tmp_path: Path) -> None:
         check=True,
     )  # fmt: skip
     assert [run.stdout] == blocks("text", page)
+
+
+@pytest.mark.parametrize("name", ["docs/cli.md", "examples/README.md"])
+def test_the_command_line(name: str, tmp_path: Path) -> None:
+    """Each command prints what the page says."""
+    page = (ROOT / name).read_text(encoding="utf-8")
+    directory = ROOT / "examples"
+    for worker in blocks("python", page)[:1]:
+        directory = tmp_path
+        (directory / "worker.py").write_text(worker, encoding="utf-8")
+    (session,) = blocks("console", page)
+    for entry in session.removeprefix("$ ").split("\n$ "):
+        line, _, expected = entry.partition("\n")
+        program, *words = shlex.split(line)
+        assert program == "procwire"
+        run = subprocess.run(
+            [sys.executable, "-m", "procwire", *words], cwd=directory, capture_output=True,
+            text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert run.stdout.rstrip("\n") == expected.rstrip("\n"), run.stderr
 
 
 def test_the_tests_of_a_worker(tmp_path: Path) -> None:

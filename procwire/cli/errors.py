@@ -1,0 +1,50 @@
+"""How a command fails: in one line, unless it was the user's code that raised."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+__all__ = ["CommandError", "TargetError", "show_failure", "users_part"]
+
+_NOT_THE_USERS = (
+    str(Path(__file__).resolve().parent.parent),
+    str(importlib.__file__),
+    "<frozen importlib",
+)
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked for; the text is all that is to be said.
+
+    Attributes:
+        status: The exit status: 2 when the command was not used as it is meant, else 1.
+    """
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class TargetError(CommandError, ValueError):
+    """There is no client where the target says."""
+
+
+def show_failure(error: BaseException) -> None:
+    """Print the traceback of what the user's code has raised, from where that code begins."""
+    traceback.print_exception(type(error), error, users_part(error))
+
+
+def users_part(error: BaseException) -> TracebackType | None:
+    """The traceback of an exception, from where the user's code begins; all of it if it is ours."""
+    if isinstance(error, SyntaxError):
+        # It names its place itself: nothing of that module has run.
+        return None
+    frames = error.__traceback__
+    while frames is not None:
+        if not frames.tb_frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+            return frames
+        frames = frames.tb_next
+    return error.__traceback__

@@ -1,0 +1,63 @@
+"""Standard output for results, standard error for everything else."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+__all__ = ["Output", "Progress", "note"]
+
+PROGRESS_INTERVAL = 0.1
+"""Seconds between two states of the progress line: more would only flicker."""
+
+
+class Output:
+    """Standard output, taken for a command's results: what the user's code prints, its C libraries
+    and child processes included, goes to standard error from now on.
+    """
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        # Unbuffered: a result is there when it has come, and nothing is left for a reader that
+        # has gone.
+        self._file = open(os.dup(1), "wb", buffering=0)  # noqa: SIM115
+        os.dup2(2, 1)
+
+    def line(self, text: str) -> None:
+        """Write a line."""
+        self.write(text.encode() + b"\n")
+
+    def write(self, data: bytes) -> None:
+        """Write bytes as they are."""
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
+
+
+class Progress:
+    """A line on standard error that is written over again and again; only on a terminal."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._width = 0
+        self._last = 0.0
+
+    def show(self, text: str) -> None:
+        """What the line says now; nothing if it has changed a moment ago."""
+        now = time.monotonic()
+        if self._shown and now - self._last >= PROGRESS_INTERVAL:
+            self._last = now
+            print(f"\r{text:<{self._width}}", end="", file=sys.stderr, flush=True)
+            self._width = max(self._width, len(text))
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._width:
+            print(f"\r{'':<{self._width}}\r", end="", file=sys.stderr, flush=True)
+            self._width = 0
+
+
+def note(text: str) -> None:
+    """Say something that is no result."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,284 @@
+"""``procwire replay``: the requests of a recording, sent to the code as it is now.
+
+A request is sent when all answers have come that the recording has before it, so that what ran
+side by side does so again, and what waited for something else waits again. Nothing is waited for
+that the recording has not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from procwire import logs
+from procwire.cli.arguments import seconds
+from procwire.cli.errors import CommandError
+from procwire.cli.output import Output, Progress
+from procwire.cli.target import add_target, load
+from procwire.cli.values import to_json
+from procwire.client import Client
+from procwire.codecs import Codec, MsgpackCodec
+from procwire.errors import ProcwireError, RemoteError
+from procwire.recording import RecordedFrame, Recording, RecordingError
+from procwire.testing import LeftBehindError, TestParent
+from procwire.wire import frame_kind
+
+__all__ = ["add_arguments", "execute"]
+
+DEFAULT_TIMEOUT = 30.0
+SHOWN = 200
+"""Characters of a value that are shown."""
+
+Answer = tuple[str, bytes]
+"""``chunk``, ``end``, ``error``, or ``answer`` for a result and an ack; and the payload."""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """What ``replay`` takes."""
+    parser.add_argument("recording", metavar="FILE", help="what PROCWIRE_RECORD has written")
+    add_target(parser)
+    parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="METHOD",
+        help="send its requests, and take any answer; may be repeated",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=DEFAULT_TIMEOUT,
+        metavar="SECONDS",
+        help=f"how long an answer is waited for (default: {DEFAULT_TIMEOUT:g})",
+    )
+
+
+def execute(options: Namespace) -> int:
+    """Replay it, print each difference; fails when there is one."""
+    output = Output()
+    logs.speak_up()
+    try:
+        recording = Recording(options.recording)
+    except RecordingError as error:
+        raise CommandError(str(error)) from None
+    except OSError as error:
+        raise CommandError(f"{options.recording} cannot be read: {error.strerror}") from None
+    client = load(options.target)
+    replay = Replay(client, recording, set(options.ignore), options.timeout, output.line)
+    try:
+        asyncio.run(replay.run())
+    except ProcwireError as error:
+        raise CommandError(str(error)) from None
+    output.line(f"{replay.requests} requests, {replay.differences} differences")
+    return 1 if replay.differences else 0
+
+
+@dataclass
+class Request:
+    """A request of the recording, and what it is answered with, then and now."""
+
+    number: int
+    method: str
+    payload: bytes
+    recorded: list[Answer] = field(default_factory=list)
+    given: list[Answer] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    def give(self, kind: str, payload: bytes) -> None:
+        """An answer has come now."""
+        self.given.append((kind, payload))
+        self.changed.set()
+
+
+class Replay:
+    """Sends the requests of a recording to a client in this process.
+
+    Args:
+        client: The client, not started.
+        recording: What is to be sent.
+        ignored: Methods whose answers are not compared.
+        timeout: Seconds for which an answer is waited for.
+        show: Takes the lines that describe differences.
+
+    Attributes:
+        requests: How many have been sent.
+        differences: How many of those were answered otherwise, or could not be sent.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        recording: Recording,
+        ignored: set[str],
+        timeout: float,
+        show: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        self._recording = recording
+        self._ignored = ignored
+        self._timeout = timeout
+        self._show = show
+        self._names = {method["id"]: name for name, method in recording.schema["methods"].items()}
+        # Those that the recording has an answer for, or may have, by id.
+        self._open: dict[int, Request] = {}
+        self.requests = 0
+        self.differences = 0
+
+    async def run(self) -> None:
+        """Send them all, in the order of the recording."""
+        progress = Progress()
+        parent = TestParent(self._client, request_timeout=0, codec="raw")
+        try:
+            async with parent:
+                for frame in self._recording:
+                    await self._take(parent, frame)
+                    progress.show(f"{self.requests} requests, {self.differences} differences")
+                for request in list(self._open.values()):
+                    await self._leave(request)
+        except LeftBehindError:
+            # As at the end of the recording: what was under way has been left to itself.
+            pass
+        finally:
+            progress.clear()
+
+    async def _take(self, parent: TestParent, frame: RecordedFrame) -> None:
+        kind = frame_kind(frame.to_parent, frame.method_id, frame.flags)
+        if kind == "request":
+            await self._send(parent, frame)
+        elif kind == "abort":
+            if (request := self._open.pop(frame.request_id, None)) is not None:
+                await self._leave(request)
+        elif kind != "event" and (request := self._open.get(frame.request_id)) is not None:
+            request.recorded.append(
+                ("answer" if kind in ("result", "ack") else kind, frame.payload)
+            )
+            if kind != "chunk":
+                del self._open[frame.request_id]
+                await self._finish(request)
+
+    async def _send(self, parent: TestParent, frame: RecordedFrame) -> None:
+        self.requests += 1
+        method = self._names.get(frame.method_id)
+        request = Request(self.requests, method or f"?{frame.method_id}", frame.payload)
+        kind = self._recording.schema["methods"][method]["response"] if method else None
+        now = None if method is None else self._client._methods.get(method)
+        if now is None:
+            self._differ(request, "there is no such method")
+        elif now.shape.response != kind:
+            self._differ(request, f"its response was {kind!r}, and is {now.shape.response!r}")
+        else:
+            request.task = asyncio.ensure_future(_ask(parent, request, kind))
+            if frame.request_id:
+                self._open[frame.request_id] = request
+            # It is on its way before the next one is.
+            await asyncio.sleep(0)
+
+    async def _finish(self, request: Request) -> None:
+        """The recording has its end: so must the request."""
+        if request.task is None:
+            return
+        await asyncio.wait([request.task], timeout=self._timeout)
+        if not request.task.done():
+            await _cancel(request.task)
+            self._differ(request, f"no end within {self._timeout:g} s")
+        elif (failure := request.task.exception()) is not None:
+            self._differ(request, f"{type(failure).__name__}: {failure}")
+        else:
+            self._compare(request, request.given)
+
+    async def _leave(self, request: Request) -> None:
+        """It was given up with what it had got by then."""
+        assert request.task is not None
+        try:
+            async with asyncio.timeout(self._timeout):
+                while len(request.given) < len(request.recorded) and not request.task.done():
+                    request.changed.clear()
+                    changed = asyncio.ensure_future(request.changed.wait())
+                    try:
+                        await asyncio.wait(
+                            [changed, request.task], return_when=asyncio.FIRST_COMPLETED
+                        )
+                    finally:
+                        changed.cancel()
+        except TimeoutError:
+            pass
+        await _cancel(request.task)
+        self._compare(request, request.given[: len(request.recorded)])
+
+    # ---- differences -----------------------------------------------------------------------
+
+    def _compare(self, request: Request, given: list[Answer]) -> None:
+        if request.method in self._ignored or given == request.recorded:
+            return
+        codec = self._client._methods[request.method].response_codec
+        for index in range(max(len(given), len(request.recorded))):
+            then = request.recorded[index] if index < len(request.recorded) else None
+            now = given[index] if index < len(given) else None
+            if not _same(codec, then, now):
+                which = f"chunk {index}: " if len(request.recorded) > 1 else ""
+                self._differ(request, f"{which}was {_text(codec, then)}, is {_text(codec, now)}")
+                return
+
+    def _differ(self, request: Request, text: str) -> None:
+        self.differences += 1
+        registered = self._client._methods.get(request.method)
+        data = "" if registered is None else _value_text(registered.request_codec, request.payload)
+        self._show(f"#{request.number} {request.method}({data}): {text}")
+
+
+async def _ask(parent: TestParent, request: Request, kind: str | None) -> None:
+    """Send a request, and keep what is answered."""
+    try:
+        if kind == "stream":
+            async with aclosing(parent.stream(request.method, request.payload)) as chunks:
+                async for chunk in chunks:
+                    request.give("chunk", chunk)
+            request.give("end", b"")
+        else:
+            request.give("answer", await parent.send(request.method, request.payload))
+    except RemoteError as error:
+        request.give("error", MsgpackCodec().encode(error.data))
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _same(codec: Codec, then: Answer | None, now: Answer | None) -> bool:
+    if then is None or now is None or then[0] != now[0]:
+        return False
+    if then[1] == now[1]:
+        return True
+    if then[0] == "error":
+        codec = MsgpackCodec()
+    try:
+        # A mapping's order, for instance, is no difference.
+        return bool(codec.decode(then[1]) == codec.decode(now[1]))
+    except Exception:
+        return False
+
+
+def _text(codec: Codec, answer: Answer | None) -> str:
+    if answer is None:
+        return "nothing"
+    kind, payload = answer
+    if kind == "end":
+        return "the end"
+    if kind == "error":
+        return f"the error {_value_text(MsgpackCodec(), payload)}"
+    return _value_text(codec, payload)
+
+
+def _value_text(codec: Codec, payload: bytes) -> str:
+    value: Any
+    try:
+        value = to_json(codec.decode(payload))
+    except Exception:
+        value = repr(payload)
+    return value if len(value) <= SHOWN else f"{value[:SHOWN]}..."

@@ -1,0 +1,39 @@
+"""Commands, run as a person runs them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+WORKERS = Path(__file__).resolve().parent / "workers"
+DEADLINE = 30.0
+"""Seconds after which a test gives up."""
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's own, without what would make a worker of a command."""
+    cleaned = {name: value for name, value in os.environ.items() if "PROCWIRE" not in name}
+    return {**cleaned, **variables}
+
+
+def command(*words: str) -> list[str]:
+    """How procwire is called with these words."""
+    return [sys.executable, "-m", "procwire", *words]
+
+
+def procwire(
+    *words: str, cwd: Path = WORKERS, stdin: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        command(*words),
+        cwd=cwd,
+        env=environment(**variables),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )

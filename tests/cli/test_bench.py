@@ -1,0 +1,73 @@
+"""procwire bench, and what is shown on a terminal meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+
+from .running import DEADLINE, WORKERS, command, environment, procwire
+
+
+def test_what_is_measured() -> None:
+    words = ["bench", "commands", "size", '"ab"', "--seconds", "0.3", "--in-flight", "4"]
+    run = procwire(*words, "--json")
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    measured = json.loads(run.stdout)
+    assert measured["requests"] > 100
+    assert measured["failures"] == 0
+    assert 0 < measured["p50"] <= measured["p90"] <= measured["p99"] <= measured["slowest"] < 1
+    # 11 bytes of header, and the payload.
+    assert round(measured["bytes_sent_per_second"] / measured["requests_per_second"]) == 13
+    assert round(measured["bytes_received_per_second"] / measured["requests_per_second"]) == 22
+    assert 0 < measured["processor_seconds_per_request"] < 0.01
+
+
+def test_a_terminal_is_shown_progress() -> None:
+    ours, theirs = pty.openpty()
+    words = command("bench", "commands", "count", "2", "--seconds", "0.6", "--in-flight", "1")
+    with subprocess.Popen(
+        words, cwd=WORKERS, env=environment(), stdout=subprocess.PIPE, stderr=theirs, text=True
+    ) as process:
+        os.close(theirs)
+        report, _ = process.communicate(timeout=DEADLINE)
+    shown = b""
+    while True:
+        try:
+            data = os.read(ours, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        shown += data
+    os.close(ours)
+    assert b" requests  " in shown
+    # The line is gone at the end.
+    assert shown.endswith(b" \r")
+    assert "chunks" in report
+    assert process.returncode == 0
+
+
+def test_failures_are_counted(tmp_path) -> None:
+    (tmp_path / "flaky.py").write_text(
+        "from procwire import Client, HandlerError\n"
+        "client = Client()\n"
+        "calls = 0\n"
+        "@client.handle(sync_to_thread=False)\n"
+        "def second(data):\n"
+        "    global calls\n"
+        "    calls += 1\n"
+        "    if calls == 3:\n"
+        "        raise HandlerError('the third')\n"
+    )
+    run = procwire("bench", "flaky", "second", "--seconds", "0.1", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "FAILED      1, the first: the third" in run.stdout
+
+
+def test_a_method_that_always_fails() -> None:
+    run = procwire("bench", "commands", "divide", '{"number": 1, "by": 0}')
+    assert (run.stdout, run.returncode) == ("", 1)
+    assert run.stderr == "procwire bench: division by zero\n"
