@@ -170,7 +170,8 @@ class MsgpackCodec:
 
         Args:
             ints: Integers beyond ±(2**53 - 1), where JavaScript loses digits: ``"error"``, or sent
-                as a ``"string"`` or as a ``"float"``, or with ``"allow"`` as they are, up to 64 bits.
+                as a ``"string"`` or as a ``"float"``, or with ``"allow"`` as they are, up to 64
+                bits.
             keys: Keys of mappings that are no strings or numbers: ``"error"``, or ``"string"`` for
                 what JavaScript makes of them: ``null``, ``true``, ``1,2`` for a tuple.
             naive: A ``datetime`` without a time zone: ``"error"``, or taken as ``"utc"`` or as
@@ -181,7 +182,8 @@ class MsgpackCodec:
                 With one of the last two every value is walked in Python, which is slow.
             arrays: NumPy arrays and ``array.array``: their ``"bytes"``, or a ``"list"`` of numbers.
             default: Called with a value of any type that has no form; what it returns is sent in
-                its place, and what it raises is the error. It may be called again for the same value.
+                its place, and what it raises is the error. It may be called again for the same
+                value.
 
         Raises:
             ValueError: a choice is none of these.
