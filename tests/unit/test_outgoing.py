@@ -323,7 +323,9 @@ def test_arrays_are_little_endian_in_c_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [np.array(["a"]), np.array([object()]), np.array(["2026"], "M8[s]")], ids=repr
+    "value",
+    [np.array(["a"]), np.array([object()]), np.array(["2026"], "M8[s]")],
+    ids=["strings", "objects", "dates"],
 )
 def test_arrays_without_bytes_for_javascript(value: Any) -> None:
     assert re.match(r"\$\.a: an array of .* has no bytes to send", refusal({"a": value}))
