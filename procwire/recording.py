@@ -3,7 +3,7 @@
 A file begins with one line of JSON::
 
     {"format": "procwire recording", "version": 1, "began": "2026-11-23T21:00:00+00:00",
-     "procwire": "0.1.0", "schema": {...}}
+     "procwire": "1.2.3", "schema": {...}}
 
 whose ``schema`` is the one that the worker has announced. Records follow: a byte that is 0 for a
 frame to the worker and 1 for one to the parent, 8 bytes with the nanoseconds since the beginning,

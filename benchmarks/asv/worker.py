@@ -108,15 +108,15 @@ def answered(
     return ids
 
 
-class _Client:
+class _Session:
     """What a connection reports to."""
 
     connected = False
 
-    def _adopted(self, connection: Any) -> None:
+    def adopted(self, connection: Any) -> None:
         pass
 
-    def _lost(self, connection: Any, error: BaseException | None) -> None:
+    def lost(self, connection: Any, error: BaseException | None) -> None:
         pass
 
 
@@ -128,7 +128,7 @@ class Worker:
         variables = contextvars.copy_context()
         self.runners = Runners(self.loop, variables, max_threads=1, max_processes=1)
         self.connection: Any = WorkerProtocol(
-            _Client(),  # type: ignore[arg-type]
+            _Session(),  # type: ignore[arg-type]
             self.loop,
             variables,
             make_methods(self.runners),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from procwire.cli.target import load
 from procwire.parent import ModuleManager, SpawnPolicy
@@ -11,6 +12,10 @@ from procwire.testing.caller import REQUEST_TIMEOUT, Caller
 from procwire.testing.declaring import declare
 
 __all__ = ["TestProcess"]
+
+
+_HERE = str(Path(__file__).parents[2])
+"""Where this very package is: a test's own path may lead to another one first."""
 
 
 class TestProcess(Caller):
@@ -56,8 +61,9 @@ class TestProcess(Caller):
         module = declare(load(target), request_timeout=request_timeout)
         module.executable(
             sys.executable,
-            ["-m", "procwire", "run", "--loop", loop, target],
-            env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            # -P: what this process imports, and nothing from where it happens to be.
+            ["-P", "-m", "procwire", "run", "--loop", loop, target],
+            env={"PYTHONPATH": os.pathsep.join([_HERE, *filter(None, sys.path)])},
         )
         module.spawn_policy(SpawnPolicy(max_retries=0) if policy is None else policy)
         super().__init__(module)

@@ -58,7 +58,12 @@ def look_for(log: Path, pattern: str) -> re.Match[str] | None:
 async def attached(whom: object) -> AsyncIterator[asyncio.subprocess.Process]:
     """procwire attach, with pipes for a terminal."""
     process = await asyncio.create_subprocess_exec(
-        *command("attach", str(whom)), stdin=-1, stdout=-1, stderr=-1, env=environment()
+        *command("attach", str(whom)),
+        stdin=-1,
+        stdout=-1,
+        stderr=-1,
+        cwd=WORKERS,
+        env=environment(),
     )
     try:
         yield process

@@ -204,4 +204,4 @@ async def c(data: bytes) -> bytes: ...
 import sys
 assert not {"msgspec", "pydantic", "procwire.typed"} & sys.modules.keys()
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-P", "-c", program], check=True, timeout=60)

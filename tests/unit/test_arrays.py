@@ -205,6 +205,6 @@ def test_numpy_is_not_loaded_for_others() -> None:
         "print([name for name in ('numpy', 'pyarrow', 'msgspec') if name in sys.modules])"
     )
     run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
     )
     assert run.stdout == "[]\n"

@@ -40,7 +40,7 @@ def broken_strings(*offsets: int) -> bytes:
 
 
 def run(program: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True)
     return done.stdout + done.stderr
 
 

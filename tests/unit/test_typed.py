@@ -374,7 +374,7 @@ class Socket:
     pass
 
 
-@pytest.mark.parametrize("annotation", [Socket, list[Socket], Item | Query, np.ndarray])
+@pytest.mark.parametrize("annotation", [Socket, list[Socket], Item | Query, list[np.ndarray]])
 def test_what_no_payload_can_become(annotation: Any) -> None:
     with pytest.raises(TypeError):
         Client().handle("a", lambda data: data, data=annotation)

@@ -59,9 +59,17 @@ export const PEERS = [
     imports: ["zmq.asyncio", "msgpack"],
   },
   {
-    key: "http",
-    label: "HTTP: undici + uvicorn, bare ASGI",
+    key: "http-asyncio",
+    label: "HTTP: undici + uvicorn (asyncio), bare ASGI",
     folder: "http",
+    options: { loop: "asyncio" },
+    imports: ["uvicorn", "httptools"],
+  },
+  {
+    key: "http-uvloop",
+    label: "HTTP: undici + uvicorn (uvloop), bare ASGI",
+    folder: "http",
+    options: { loop: "uvloop" },
     imports: ["uvicorn", "uvloop", "httptools"],
   },
   {

@@ -21,10 +21,11 @@ export const beside = (url, name) => fileURLToPath(new URL(name, url));
 
 /** A worker with a socket in a folder of its own. */
 export class SocketWorker {
-  constructor(python, script) {
+  constructor(python, script, words = []) {
     this.folder = mkdtempSync(join(tmpdir(), "bench-"));
     this.socket = join(this.folder, "s");
-    this.child = spawn(python, [script, this.socket], { stdio: ["ignore", "pipe", "inherit"] });
+    const stdio = ["ignore", "pipe", "inherit"];
+    this.child = spawn(python, [script, this.socket, ...words], { stdio });
     this.pid = this.child.pid;
   }
 

@@ -12,12 +12,13 @@ import { beside, SocketWorker } from "../python.mjs";
 const CONNECTIONS = 32;
 
 export class Peer {
-  constructor({ python }) {
+  constructor({ python, loop }) {
     this.python = python;
+    this.loop = loop;
   }
 
   async start() {
-    this.worker = new SocketWorker(this.python, beside(import.meta.url, "worker.py"));
+    this.worker = new SocketWorker(this.python, beside(import.meta.url, "worker.py"), [this.loop]);
     this.pid = this.worker.pid;
     await this.#listening();
     this.pool = new Pool("http://localhost", {

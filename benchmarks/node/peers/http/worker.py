@@ -1,4 +1,4 @@
-"""A bare ASGI application: no framework's cost is counted. The argument is its socket's path."""
+"""A bare ASGI application: no framework's cost is counted. The arguments: its socket's path, the loop."""
 
 import json
 import sys
@@ -35,7 +35,12 @@ async def application(scope, receive, send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-# uvicorn[standard] takes uvloop and httptools by itself.
 uvicorn.run(
-    application, uds=sys.argv[1], lifespan="off", ws="none", log_level="warning", access_log=False
+    application,
+    uds=sys.argv[1],
+    loop=sys.argv[2],
+    lifespan="off",
+    ws="none",
+    log_level="warning",
+    access_log=False,
 )
