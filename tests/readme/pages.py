@@ -122,4 +122,5 @@ def run_session(session: str, project: Path) -> None:
     for entry in session.removeprefix("$ ").split("\n$ "):
         command, _, expected = entry.rstrip("\n").partition("\n")
         done = run(command, project)
-        assert (done.returncode, done.stdout.rstrip("\n")) == (0, expected.rstrip("\n")), done.stderr
+        assert done.stdout.rstrip("\n") == expected.rstrip("\n"), done.stderr
+        assert done.returncode == 0, done.stderr

@@ -16,10 +16,8 @@ PAGE = DOCS / "debugging.md"
 
 def masked(text: str) -> str:
     """Without what is another one each time: paths, process ids, names of sockets, times."""
-    text = re.sub(r"\S+/", "", text)
-    text = re.sub(r"python[\d.]*", "python", text)
-    text = re.sub(r"debug-\d+-[\w-]{22}\.sock", "debug.sock", text)
-    return re.sub(r"attach \d+|[\d:]+\.\d{3}(?= procwire)|after [\d.]+ ms", "", text)
+    text = re.sub(r"\S+/python[\d.]*|\S+(?=/worker.py)", "", text)
+    return re.sub(r"(?<=attach )\S+|[\d:]+\.\d{3}(?= procwire)|(?<=after )[\d.]+", "", text)
 
 
 async def divide(project: Path) -> tuple[str, str]:

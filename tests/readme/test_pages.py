@@ -42,6 +42,8 @@ def test_every_block_is_run(path: Path) -> None:
     """By one of the tests below."""
     blocks = blocks_of(path)
     for block in blocks:
+        if block.file.endswith(".ts"):
+            continue  # the compiler takes all of them
         if block.file:
             name = Path(block.file).stem
             others = [other.title + other.text for other in blocks if other.file != block.file]
