@@ -49,7 +49,7 @@ async def divide(project: Path) -> tuple[str, str]:
 
 
 def test_the_page(project: Path) -> None:
-    stopped, session, frames, listed, replayed = [
+    stopped, session, frames, replayed, listed = [
         block.text for block in write_files(PAGE, project)
     ]
     log, said = asyncio.run(asyncio.wait_for(divide(project), DEADLINE))

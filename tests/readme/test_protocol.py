@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import IO
 
 from procwire import MsgpackCodec
 from procwire._core import Header, unpack_header
+
+from .pages import DEADLINE, DOCS, environment, only
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -79,3 +85,44 @@ def test_the_example() -> None:
     codec = MsgpackCodec()
     assert codec.decode(request[size:]) == {"a": 1, "b": 8}
     assert codec.decode(answer[size:]) == 0.125
+
+
+WORKER = """
+from procwire import Client
+
+client = Client().event("progress")
+
+
+@client.handle(timeout=5)
+async def divide(data):
+    return data
+
+
+@client.handle
+async def count(data):
+    yield data
+"""
+
+
+def test_the_announcement(tmp_path: Path) -> None:
+    (shown,) = only("json", DOCS / "protocol.md")
+    (tmp_path / "worker.py").write_text(WORKER, encoding="utf-8")
+    with subprocess.Popen(
+        [sys.executable, "-m", "procwire", "run", "worker"],
+        cwd=tmp_path,
+        env=environment(tmp_path) | {"PROCWIRE_MODULE_NAME": "worker"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as worker:
+        assert worker.stdout is not None
+        announced, expected = (json.loads(text) for text in (_line(worker.stdout), shown))
+        worker.communicate(timeout=DEADLINE)
+    name = r"/procwire-\d+-[\w-]{22}(\.sock|/s)$"
+    for message in (announced, expected):
+        assert re.search(name, message["params"].pop("pipe"))
+    assert announced == expected
+
+
+def _line(output: IO[bytes]) -> bytes:
+    # The first message comes behind an empty line, whatever was printed before.
+    return next(line for line in output if line.strip())
