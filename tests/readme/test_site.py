@@ -35,3 +35,9 @@ def test_the_reference_has_every_name(package: ModuleType) -> None:
     shown |= {f"{package.__name__}.{name}" for name in procwire.errors.__all__}
     shown.add("procwire.__version__")
     assert {f"{package.__name__}.{name}" for name in package.__all__} <= shown
+
+
+def test_the_home_page_has_the_readmes_numbers() -> None:
+    rows = re.findall(r"^\| \w.*$", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows
+    assert set(rows) <= set(README.read_text(encoding="utf-8").splitlines())
