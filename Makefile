@@ -161,6 +161,23 @@ define check_wheels
 	build/venv-wheels/bin/twine check --strict $(1) $(2)
 endef
 
+# ---- documentation: docs/ as a site --------------------------------------------------------------
+
+.PHONY: docs docs-serve
+
+docs: build/venv-docs/ready
+	NO_MKDOCS_2_WARNING=1 build/venv-docs/bin/mkdocs build --strict
+
+docs-serve: build/venv-docs/ready
+	NO_MKDOCS_2_WARNING=1 build/venv-docs/bin/mkdocs serve
+
+# The package itself is not in there: the reference is read from the sources.
+build/venv-docs/ready: pyproject.toml
+	$(shell tools/find-pythons $(NEWEST)) -m venv --clear build/venv-docs
+	build/venv-docs/bin/pip install --quiet 'pip>=25.1'
+	build/venv-docs/bin/pip install --quiet --group docs
+	touch $@
+
 # ---- benchmarks: see benchmarks/README.md ------------------------------------------------------
 
 .PHONY: bench bench-node bench-tables bench-asv bench-instructions

@@ -139,13 +139,22 @@ class FrameWriter:
 
 @final
 class RawCodec:
+    """Payloads as they are: ``bytes`` in, any bytes-like object out."""
+
     @property
-    def name(self) -> str: ...
-    def encode(self, value: Any) -> bytes: ...
-    def decode(self, payload: Buffer) -> bytes: ...
+    def name(self) -> str:
+        """What error messages call it."""
+
+    def encode(self, value: Any) -> bytes:
+        """The bytes of a bytes-like value."""
+
+    def decode(self, payload: Buffer) -> bytes:
+        """A copy of the payload."""
 
 @final
 class MsgpackCodec:
+    """One MessagePack value a payload, as ``msgpackCodec`` of ``@procwire/codecs``."""
+
     def __new__(
         cls,
         *,
@@ -156,11 +165,48 @@ class MsgpackCodec:
         nan: NaN = "allow",
         arrays: Arrays = "bytes",
         default: Default | None = None,
-    ) -> Self: ...
+    ) -> Self:
+        """What JavaScript would change or refuse is an error by default. The choices:
+
+        Args:
+            ints: Integers beyond ±(2**53 - 1), where JavaScript loses digits: ``"error"``, or sent
+                as a ``"string"`` or as a ``"float"``, or with ``"allow"`` as they are, up to 64
+                bits.
+            keys: Keys of mappings that are no strings or numbers: ``"error"``, or ``"string"`` for
+                what JavaScript makes of them: ``null``, ``true``, ``1,2`` for a tuple.
+            naive: A ``datetime`` without a time zone: ``"error"``, or taken as ``"utc"`` or as
+                ``"local"`` time, or sent as a ``"string"`` in ISO 8601 without an offset.
+            surrogates: Strings with lone surrogates: ``"error"``, or ``"replace"`` for U+FFFD in
+                their place.
+            nan: Floats that are not finite: ``"allow"``, or ``"null"`` as in JSON, or ``"error"``.
+                With one of the last two every value is walked in Python, which is slow.
+            arrays: NumPy arrays and ``array.array``: their ``"bytes"``, or a ``"list"`` of numbers.
+            default: Called with a value of any type that has no form; what it returns is sent in
+                its place, and what it raises is the error. It may be called again for the same
+                value.
+
+        Raises:
+            ValueError: a choice is none of these.
+            TypeError: ``default`` is no function.
+        """
+
     @property
-    def name(self) -> str: ...
-    def encode(self, value: Any) -> bytes: ...
-    def decode(self, payload: Buffer) -> Any: ...
+    def name(self) -> str:
+        """What error messages call it."""
+
+    def encode(self, value: Any) -> bytes:
+        """Pack one value.
+
+        Raises:
+            CodecError: the value cannot be packed, or JavaScript would change it.
+        """
+
+    def decode(self, payload: Buffer) -> Any:
+        """Unpack one value.
+
+        Raises:
+            CodecError: the payload is not exactly one MessagePack value.
+        """
 
 def ext_hook(code: int, data: bytes) -> Any: ...
 def replace_extensions(payload: bytes) -> bytes: ...

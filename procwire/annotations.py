@@ -36,13 +36,14 @@ _ITERATORS = (
     collections.abc.Iterable,
     collections.abc.Iterator,
 )
-_LISTS = (
+LISTS = (
     list,
     collections.abc.Collection,
     collections.abc.Iterable,
     collections.abc.MutableSequence,
     collections.abc.Sequence,
 )
+"""What an annotation may call a list."""
 
 
 def data_type(function: Callable[..., Any], *, batch: bool) -> Any:
@@ -120,7 +121,7 @@ def _namespace(function: Callable[..., Any]) -> dict[str, Any]:
 def _item_type(annotation: Any) -> Any:
     if annotation in (Any, object, list):
         return UNKNOWN
-    if typing.get_origin(annotation) not in _LISTS:
+    if typing.get_origin(annotation) not in LISTS:
         raise TypeError(
             f"a batch handler takes and returns lists, its annotation is {annotation!r}"
         )

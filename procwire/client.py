@@ -92,10 +92,15 @@ class Client(Registrations):
             :class:`HandlerError`, as ``err.data.name``.
         debug: Whether it is told the traceback as well, as ``err.data.traceback``. Paths and
             source lines of this machine are in it.
-        ints, keys, naive, surrogates, nan, arrays, default: What is sent for values that
-            JavaScript would change or refuse, and for types that have no form, as
-            :class:`MsgpackCodec` says. They are for the methods and events whose codec is
-            ``"msgpack"``, and for the details of errors; a codec object has its own.
+        ints: What is sent for integers that JavaScript would round. It and the next six are for
+            the methods and events whose codec is ``"msgpack"``, and for the details of errors; a
+            codec object has its own. :class:`MsgpackCodec` says what each may be.
+        keys: What is sent for keys that JavaScript would refuse.
+        naive: What is sent for a ``datetime`` without a time zone.
+        surrogates: What is sent for a text with a lone surrogate.
+        nan: What is sent for NaN and the infinities.
+        arrays: What is sent for arrays of NumPy and :mod:`array`.
+        default: Called for a value of a type that has no form; what it returns is sent.
         nil_as_missing: Whether nil stands for a field's default where the field's type has no
             ``None``. JavaScript sends nil for ``{limit: undefined}``.
 

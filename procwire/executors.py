@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from procwire.batching import Batcher
-from procwire.registrations import Registration
+from procwire.registered import Registration
 from procwire.runners import ExecutorRunner, Inline, Runner, Tasks, Where, is_thread_pool
 from procwire.threads import Threads
 

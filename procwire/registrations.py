@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, overload
 
 from procwire._core import Method
-from procwire.annotations import FROM_ANNOTATION, UNKNOWN, answer_type, data_type
+from procwire.annotations import FROM_ANNOTATION, UNKNOWN
 from procwire.batching import Batch, check_batch
 from procwire.codecs import Codec, MsgpackCodec, resolve
-from procwire.deadlines import TimeLimit, milliseconds, time_limit
-from procwire.decoders import Wanted, decoder_for
+from procwire.deadlines import milliseconds, time_limit
 from procwire.errors import AlreadyStartedError, SchemaChangedError
-from procwire.handlers import HandlerShape, ResponseKind, inspect_handler
+from procwire.handlers import ResponseKind, inspect_handler
 from procwire.middleware import Middleware, wrap
+from procwire.registered import EventTypes, MethodTypes, Registration
 from procwire.runners import Where, check_executor, check_sendable
 from procwire.splitting import Splitting, as_generator
 
 if TYPE_CHECKING:
     from procwire.executors import Runners
 
-__all__ = ["EventTypes", "HandlerOptions", "MethodTypes", "Registration", "Registrations"]
+__all__ = ["HandlerOptions", "Registrations"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -42,87 +41,6 @@ class HandlerOptions(TypedDict, total=False):
     batch: Batch | None
     data: Any
     validate_result: bool
-
-
-@dataclass(frozen=True)
-class Registration:
-    """A method, as it was registered."""
-
-    function: Callable[..., Any]
-    shape: HandlerShape
-    request_codec: Codec
-    response_codec: Codec
-    timeout: float | None
-    time_limit: TimeLimit | None
-    max_concurrency: int | None
-    executor: Where | None
-    batch: Batch | None
-    data: Any
-    validate_result: bool
-    # What the worker uses of the codecs, with what its annotations ask for.
-    decoder: Codec
-    encoder: Codec
-
-    def data_type(self) -> Any:
-        """The type of what a request is decoded to; ``UNKNOWN`` when nobody has said.
-
-        Raises:
-            NameError: the annotation has names that are not defined (yet).
-        """
-        if self.data is not FROM_ANNOTATION:
-            return self.data
-        return data_type(self.function, batch=self.batch is not None)
-
-    def answer_type(self) -> Any:
-        """The type of an answer, or of a chunk; ``UNKNOWN`` when nobody has said.
-
-        Raises:
-            NameError: the annotation has names that are not defined (yet).
-        """
-        return answer_type(
-            self.function,
-            self.shape.response,
-            takes_context=self.shape.takes_context,
-            batch=self.batch is not None,
-        )
-
-    def typed(self, *, nil_as_missing: bool) -> Self:
-        """The same with what its annotations ask for.
-
-        Raises:
-            NameError: an annotation has names that are not defined (yet).
-            TypeError, ValueError, ImportError: see :meth:`Client.handle`.
-        """
-        wanted = Wanted(self.data_type(), self.request_codec, nil_as_missing)
-        decoder, encoder = decoder_for(wanted), self.response_codec
-        if self.validate_result:
-            answer = self.answer_type()
-            if answer is UNKNOWN:
-                raise ValueError("validate_result needs a return annotation that says what it is")
-            # Most workers have no use for it.
-            from procwire.typed import checked
-
-            encoder = checked(Wanted(answer, encoder))
-        return replace(self, decoder=decoder, encoder=encoder)
-
-
-@dataclass(frozen=True)
-class MethodTypes:
-    """What a method takes and gives, for those who write it down."""
-
-    data: Any
-    answer: Any
-    request_codec: Codec
-    response_codec: Codec
-    response: ResponseKind
-
-
-@dataclass(frozen=True)
-class EventTypes:
-    """What an event carries."""
-
-    data: Any
-    codec: Codec
 
 
 class Registrations:

@@ -13,7 +13,6 @@ import functools
 import logging
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from procwire import forks, startup, stdio
@@ -30,6 +29,7 @@ from procwire.errors import HandlerError
 from procwire.executors import Runners
 from procwire.failures import error_value, explain_start
 from procwire.listener import UnixListener, listen
+from procwire.replaced import Replaced
 from procwire.strangers import Strangers
 from procwire.wire import Observers, observers
 
@@ -68,26 +68,6 @@ class ObservedProtocol(ObservedWorkerConnection, asyncio.BufferedProtocol):
     """The same for a connection whose frames are watched."""
 
     __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Former:
-    """What has been replaced, and its last requests are waited for.
-
-    Attributes:
-        lifespan: What is left to be left.
-        runners: Where its handlers run.
-        farewell: The task that waits, and takes both down.
-    """
-
-    lifespan: Lifespan
-    runners: Runners
-    farewell: asyncio.Task[None]
-
-    @property
-    def matters(self) -> bool:
-        """Whether something of it is left that the end has to know of."""
-        return not self.farewell.done() or self.lifespan.failed or self.runners.running > 0
 
 
 class Session:
@@ -129,14 +109,13 @@ class Session:
         # Connections that have not proved the token yet.
         self._strangers: Strangers
         self._observers: Observers | None = None
-        self._former: list[Former] = []
+        self._replaced = Replaced(SHUTDOWN_GRACE)
 
     # ---- start -----------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Start up, listen, and tell the parent; with ``announce="early"`` in another order."""
-        self._prepare(contextvars.copy_context())
-        schema = self._client._schema()
+        schema = self._prepare(contextvars.copy_context())
         control = self._control = ControlChannel(stdio.take())
         forks.protect(self)
         try:
@@ -176,15 +155,17 @@ class Session:
             await self._undo_start()
             raise
 
-    def _prepare(self, variables: contextvars.Context) -> None:
-        """What any start begins with."""
+    def _prepare(self, variables: contextvars.Context) -> dict[str, Any]:
+        """What any start begins with; what the parent is to know."""
         loop = self._loop = asyncio.get_running_loop()
         self._variables = variables
         options = self._options
         self._runners = Runners(loop, variables, options.threads, options.processes)
         self._strangers = Strangers(loop)
         self.methods = self._client._make_methods(self._runners)
-        self._observers = observers(self._client._schema())
+        schema = self._client._schema()
+        self._observers = observers(schema)
+        return schema
 
     def _make_connection(self) -> WorkerProtocol | ObservedProtocol:
         options = self._options
@@ -289,12 +270,11 @@ class Session:
             await lifespan.end(SHUTDOWN_GRACE)
             runners.close()
             raise
-        farewell = self._loop.create_task(
-            self._bid_farewell(self._lifespan, self._runners, self.methods),
-            name="procwire-farewell",
-        )
-        self._former = [former for former in self._former if former.matters]
-        self._former.append(Former(self._lifespan, self._runners, farewell))
+        connection = self.connection
+        idle = None
+        if connection is not None:
+            idle = functools.partial(connection.wait_replaced, self.methods)
+        self._replaced.add(self._lifespan, self._runners, idle)
         self._client, self._options, self._lifespan = client, options, lifespan
         self._runners, self._variables, self.methods = runners, variables, methods
         for connection in self._connections():
@@ -308,15 +288,6 @@ class Session:
                 error_codec=client._msgpack,
             )
         watcher_set_liveness(options.liveness == "process")
-
-    async def _bid_farewell(
-        self, lifespan: Lifespan, runners: Runners, methods: list[Method]
-    ) -> None:
-        """Wait for the last requests of what has been replaced, and take it down."""
-        if self.connection is not None:
-            await self.connection.wait_replaced(methods)
-        await lifespan.end(SHUTDOWN_GRACE)
-        runners.close()
 
     # ---- what the connections report -------------------------------------------------------
 
@@ -366,12 +337,12 @@ class Session:
     @property
     def running(self) -> int:
         """How many threads have not come back from their handlers."""
-        return self._runners.running + sum(former.runners.running for former in self._former)
+        return self._runners.running + self._replaced.running
 
     @property
     def failed(self) -> bool:
         """Whether start-up or shutdown has failed."""
-        return self._lifespan.failed or any(former.lifespan.failed for former in self._former)
+        return self._lifespan.failed or self._replaced.failed
 
     def _begin_close(self, connection: WorkerConnection | None) -> None:
         watcher_begin_exit()
@@ -396,9 +367,7 @@ class Session:
                 connection.cancel_handlers()
                 reserve = SHUTDOWN_RESERVE if self._lifespan.takes_down else 0.0
                 await connection.wait_idle(deadline - reserve - self._loop.time())
-            for former in self._former:
-                former.farewell.cancel()
-                await former.lifespan.end(deadline - self._loop.time())
+            await self._replaced.end(deadline)
             # Before the connection is closed: a parent kills whose connection it has lost.
             await self._lifespan.end(deadline - self._loop.time())
             if connection is not None:
@@ -407,8 +376,8 @@ class Session:
             self._let_go()
 
     def _let_go(self) -> None:
-        for runners in (self._runners, *(former.runners for former in self._former)):
-            runners.close()
+        self._runners.close()
+        self._replaced.close()
         if self._observers is not None:
             self._observers.close()
         if self._control is not None:

@@ -21,7 +21,6 @@ from procwire._core import (
     FLAG_STREAM_END,
     METHOD_ID_ABORT,
 )
-from procwire.recording import Recorder
 
 __all__ = ["FrameLog", "Observer", "Observers", "frame_kind", "observers"]
 
@@ -61,6 +60,9 @@ def observers(schema: Mapping[str, Any]) -> Observers | None:
     if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
         wanted.append(FrameLog(schema))
     if path := os.environ.get(RECORD_VARIABLE):
+        # Here, since few need what it imports.
+        from procwire.recording import Recorder
+
         wanted.append(Recorder(path.replace("{pid}", str(os.getpid())), schema))
     return Observers(wanted) if wanted else None
 

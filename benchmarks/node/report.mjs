@@ -120,6 +120,7 @@ export function tables(runs, jobs) {
     `Node ${found.node}, ${found.python};`,
     `${runs.date.slice(0, 10)}; medians of ${runs.rounds} rounds of ${runs.seconds} s; meanwhile`,
     `other programs used ${median(others).toFixed(2)} cores (median)`,
+    runs.awake ? "and processors were kept awake" : "and processors slept when there was nothing to do",
   ];
   const parts = [
     lines.join(" "),

@@ -1,7 +1,7 @@
 // What a Node user sees: Procwire's workers beside the other ways to call Python.
 //
 //   PYTHON=python3 node run.mjs [--rounds 5] [--seconds 1] [--quick]
-//       [--peers KEY,…] [--jobs KEY,…] [--output FOLDER]
+//       [--peers KEY,…] [--jobs KEY,…] [--asleep] [--output FOLDER]
 //
 // A table goes to stdout, progress to stderr, every measurement to ../results/node-DATE.json.
 // Exit code 1 when a peer gave a wrong answer or broke.
@@ -29,6 +29,7 @@ const { values: options } = parseArgs({
     peers: { type: "string" },
     jobs: { type: "string" },
     quick: { type: "boolean", default: false },
+    asleep: { type: "boolean", default: false },
     output: { type: "string" },
   },
 });
@@ -41,6 +42,10 @@ const warming = { calls: options.quick ? 10 : 10_000, maxSeconds: 5 };
 
 const say = (text) => console.error(text);
 const chosen = (all, keys) => all.filter((one) => !keys || keys.split(",").includes(one.key));
+
+/** Processors that do not sleep while peers wait for each other; see awake.py. */
+const keepAwake = () =>
+  spawn(python, ["-I", beside(import.meta.url, "awake.py")], { stdio: ["pipe", "inherit", "inherit"] });
 
 /** A parent in Python; it answers over the same channel as one that was forked. */
 function inPython({ parent, options }) {
@@ -143,7 +148,9 @@ if (left.some((reason) => reason.startsWith("procwire"))) {
   process.exit(2);
 }
 const jobs = chosen(JOBS, options.jobs);
+const awake = options.asleep ? null : keepAwake();
 for (let number = 0; number < rounds; number++) await round(number, peers, jobs);
+awake?.stdin.end();
 
 const runs = {
   date,
@@ -151,6 +158,7 @@ const runs = {
   versions: versions(python),
   rounds,
   ...timing,
+  awake: awake !== null,
   peers: peers.map(({ key, label }) => ({ key, label })),
   left,
   failures,

@@ -13,7 +13,7 @@ from procwire.cli.output import Output
 from procwire.cli.target import add_target, load
 from procwire.cli.values import to_json
 from procwire.client import Client
-from procwire.registrations import Registration
+from procwire.registered import Registration
 
 __all__ = ["add_arguments", "describe", "execute"]
 

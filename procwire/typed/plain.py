@@ -8,23 +8,18 @@ import types
 import typing
 from typing import Any
 
+from procwire.annotations import LISTS
+
 __all__ = ["is_plain", "name_of"]
 
 _SCALARS = (None, types.NoneType, bool, int, float, str, bytes, datetime.datetime, Any, object)
-_LISTS = (
-    list,
-    collections.abc.Collection,
-    collections.abc.Iterable,
-    collections.abc.MutableSequence,
-    collections.abc.Sequence,
-)
 _MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 _UNIONS = (typing.Union, types.UnionType)
 
 
 def is_plain(annotation: Any) -> bool:
     """Whether a payload that is in order has that type when the codec has decoded it."""
-    if annotation in _SCALARS or annotation in (*_LISTS, *_MAPPINGS):
+    if annotation in _SCALARS or annotation in (*LISTS, *_MAPPINGS):
         return True
     if typing.is_typeddict(annotation):
         hints = typing.get_type_hints(annotation)
@@ -34,7 +29,7 @@ def is_plain(annotation: Any) -> bool:
         return is_plain(arguments[0])
     if origin is typing.Literal:
         return True
-    if origin in _UNIONS or origin in _LISTS:
+    if origin in _UNIONS or origin in LISTS:
         return all(is_plain(argument) for argument in arguments)
     if origin in _MAPPINGS:
         # JavaScript's keys are strings.

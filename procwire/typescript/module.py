@@ -8,7 +8,8 @@ from typing import Any
 
 from procwire._core import MsgpackCodec, RawCodec
 from procwire.codecs import Codec
-from procwire.registrations import MethodTypes, Registrations
+from procwire.registered import MethodTypes
+from procwire.registrations import Registrations
 from procwire.typescript.types import Direction, Types
 
 __all__ = ["module_source"]

@@ -1,157 +1,49 @@
-"""The snippets of the README and of docs/ do what the pages say."""
+"""The snippets of the README do what it says."""
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+from .pages import README, ROOT, blocks_of, only, printed, run_session
+
+QUICK_START, *SNIPPETS = only("python", README)
+PARENT, SPAWN = only("js", README)
+(PRINTED,) = only("text", README)
 
 
-def blocks(language: str, page: str = README) -> list[str]:
-    found = re.findall(r"^```(\w+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    return [text for kind, text in found if kind == language]
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A directory as a user's: the npm packages in it, `python3` on the path."""
-    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python3").symlink_to(sys.executable)
-    return tmp_path
-
-
-def run_node(project: Path, script: str) -> tuple[str, str]:
-    """Standard output and error; the worker's output is on the latter."""
-    node = shutil.which("node")
-    assert node is not None
-    # A symlink to an interpreter is not part of its environment: it is told where that is.
-    environment = {
-        **os.environ,
-        "PATH": f"{project / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-    }
-    run = subprocess.run(
-        [node, script], cwd=project, env=environment, capture_output=True, text=True, timeout=60,
-        check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    return run.stdout, run.stderr
+def test_there_is_nothing_else() -> None:
+    languages = [block.language for block in blocks_of(README)]
+    assert set(languages) == {"sh", "python", "js", "text"}
+    commands = "".join(only("sh", README)).splitlines()
+    assert {command.split()[0] for command in commands} == {"make", "pip", "npm"}
 
 
 def test_the_quick_start(project: Path) -> None:
-    (project / "worker.py").write_text(blocks("python")[0], encoding="utf-8")
-    (project / "parent.mjs").write_text(blocks("js")[0], encoding="utf-8")
+    (project / "worker.py").write_text(QUICK_START, encoding="utf-8")
+    (project / "parent.mjs").write_text(PARENT, encoding="utf-8")
     # The ack and the first events may come in either order: they are separate promises.
-    assert sorted(run_node(project, "parent.mjs")[0].splitlines()) == sorted(
-        blocks("text")[0].splitlines()
-    )
+    output = printed("node parent.mjs", project)
+    assert sorted(output.splitlines()) == sorted(PRINTED.splitlines())
 
 
 def test_the_module_command(project: Path) -> None:
-    (project / "worker.py").write_text(blocks("python")[0], encoding="utf-8")
-    parent = blocks("js")[0].replace('.executable("python3", ["worker.py"])', "")
-    (spawn,) = [text for text in blocks("js") if "-m" in text]
-    parent = parent.replace('new Module("worker")', spawn.strip().rstrip(";"))
+    (project / "worker.py").write_text(QUICK_START, encoding="utf-8")
+    parent = PARENT.replace('.executable("python3", ["worker.py"])', "")
+    parent = parent.replace('new Module("worker")', SPAWN.strip().rstrip(";"))
     assert "-m" in parent
     (project / "parent.mjs").write_text(parent, encoding="utf-8")
-    assert "division by zero E_DIVISION" in run_node(project, "parent.mjs")[0]
-
-
-PROGRAMS = [
-    page for page in PAGES if "```js" in page.read_text(encoding="utf-8")
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("path", PROGRAMS, ids=[path.name for path in PROGRAMS])
-def test_a_page_of_docs_has_one_program(path: Path, project: Path) -> None:
-    """Its first worker, its parent, and what either of them prints."""
-    page = path.read_text(encoding="utf-8")
-    (project / "worker.py").write_text(blocks("python", page)[0], encoding="utf-8")
-    (project / "parent.mjs").write_text(blocks("js", page)[0], encoding="utf-8")
-    output, errors = run_node(project, "parent.mjs")
-    (expected,) = blocks("text", page)
-    assert expected in (output, errors)
-
-
-def test_a_parent_in_python(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "parent.md").read_text(encoding="utf-8")
-    worker, parent = blocks("python", page)[:2]
-    (tmp_path / "worker.py").write_text(worker, encoding="utf-8")
-    (tmp_path / "parent.py").write_text(parent, encoding="utf-8")
-    run = subprocess.run(
-        [sys.executable, "parent.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60,
-        check=True,
-    )  # fmt: skip
-    assert [run.stdout] == blocks("text", page)
-
-
-@pytest.mark.parametrize("name", ["docs/cli.md", "examples/README.md"])
-def test_the_command_line(name: str, tmp_path: Path) -> None:
-    """Each command prints what the page says."""
-    page = (ROOT / name).read_text(encoding="utf-8")
-    directory = ROOT / "examples"
-    for worker in blocks("python", page)[:1]:
-        directory = tmp_path
-        (directory / "worker.py").write_text(worker, encoding="utf-8")
-    (session,) = blocks("console", page)
-    for entry in session.removeprefix("$ ").split("\n$ "):
-        line, _, expected = entry.partition("\n")
-        program, *words = shlex.split(line)
-        assert program == "procwire"
-        run = subprocess.run(
-            [sys.executable, "-m", "procwire", *words], cwd=directory, capture_output=True,
-            text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert run.stdout.rstrip("\n") == expected.rstrip("\n"), run.stderr
-
-
-def test_the_tests_of_a_worker(tmp_path: Path) -> None:
-    pytest.importorskip("anyio")
-    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
-    worker, *tests = blocks("python", page)
-    (tmp_path / "worker.py").write_text(worker, encoding="utf-8")
-    for number, source in enumerate(tests):
-        (tmp_path / f"test_{number}.py").write_text(source, encoding="utf-8")
-    (ini,) = blocks("toml", page)
-    (tmp_path / "pyproject.toml").write_text(ini, encoding="utf-8")
-    # The plugins of this suite's environment take seconds to load; these are the page's.
-    (tmp_path / "conftest.py").write_text(
-        "pytest_plugins = ['anyio.pytest_plugin', 'pytest_procwire']\n", encoding="utf-8"
-    )
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error"], cwd=tmp_path, capture_output=True,
-        text=True, timeout=60, check=False,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-    )  # fmt: skip
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert f"{sum(source.count('def test_') for source in tests)} passed" in run.stdout
-
-
-SNIPPETS = blocks("python")[1:] + [
-    source for path in PAGES if path.name != "testing.md"
-    for source in blocks("python", path.read_text(encoding="utf-8")) if "__main__" not in source
-]  # fmt: skip
+    assert "division by zero E_DIVISION" in printed("node parent.mjs", project)
 
 
 @pytest.mark.parametrize("source", SNIPPETS)
 def test_the_other_snippets_run(source: str, tmp_path: Path) -> None:
-    # Away from the source tree, which would be imported from.
-    subprocess.run([sys.executable, "-c", source], check=True, timeout=60, cwd=tmp_path)
+    (tmp_path / "snippet.py").write_text(source, encoding="utf-8")
+    printed("python snippet.py", tmp_path)
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", *PAGES], ids=lambda path: path.name)
-def test_the_links_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-        if not target.startswith("http"):
-            assert (path.parent / target).exists(), target
+def test_the_examples_without_node() -> None:
+    examples = ROOT / "examples"
+    (session,) = only("console", examples / "README.md")
+    run_session(session, examples)

@@ -18,11 +18,12 @@ import pytest
 lsan = ctypes.CDLL(None)
 
 
-def import_numpy() -> None:
-    """It drops objects of its own while it is imported, some with no frame of its name."""
+def import_leaky() -> None:
+    """These drop objects of their own while they are imported, some with no frame of their name."""
     lsan.__lsan_disable()
     try:
         import numpy  # noqa: F401
+        import pydantic_core  # noqa: F401
     finally:
         lsan.__lsan_enable()
 
@@ -34,7 +35,7 @@ def look() -> None:
 
 
 if __name__ == "__main__":
-    import_numpy()
+    import_leaky()
     # While the interpreter exits, and not at the process's end, as it would happen by itself: an
     # interpreter that has been taken apart no longer reaches memory that it never meant to free.
     # And not earlier: Python's stack, which holds what running functions use, is not searched.

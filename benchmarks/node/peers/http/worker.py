@@ -1,4 +1,7 @@
-"""A bare ASGI application: no framework's cost is counted. The arguments: its socket's path, the loop."""
+"""A bare ASGI application: no framework's cost is counted.
+
+Arguments: its socket's path, the event loop.
+"""
 
 import json
 import sys
