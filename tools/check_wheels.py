@@ -16,7 +16,7 @@ from pathlib import Path
 
 # Of the compiled module as it is in a wheel, compressed.  The Python files grow by what is added to
 # them; this grows unseen, with a release of Cython or of a compiler.
-MODULE_LIMIT = 300_000
+MODULE_LIMIT = 293_000
 SOURCES = {".c", ".cpp", ".h", ".pxd", ".pxi", ".pyx"}
 # Of Linux: what was linked against a newer C library has another one.
 LINUX_PLATFORMS = {"manylinux_2_17", "manylinux2014", "musllinux_1_2"}
