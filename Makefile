@@ -18,7 +18,7 @@ ifeq ($(VERSIONS),)
 $(error no Python 3.11 or later was found)
 endif
 
-.PHONY: demo test test-rust soak lint typing clean dev
+.PHONY: demo test test-rust test-parents soak lint typing clean dev
 .SECONDARY:
 
 demo: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
@@ -44,6 +44,16 @@ test-rust: build/venv-$(OLDEST)/ready node_modules/.package-lock.json
 	$(if $(CARGO),cargo build --quiet --target-dir build/rust --manifest-path tests/parent/workers/rust/Cargo.toml)
 	$(if $(CARGO),RUST_WORKER=$(CURDIR)/$(RUST_WORKER) build/venv-$(OLDEST)/bin/pytest tests/parent -k rust $(PYTEST_ARGS),\
 		@echo '$@: SKIPPED, nothing was checked: cargo is missing (https://rustup.rs)')
+
+# Versions of the parent that package.json does not have: docs/compatibility.md says how they did.
+PARENTS := 1.1.0 1.3.0
+test-parents: $(PARENTS:%=test-parent-%)
+
+# The others need what core 1.1.0 does not have yet.
+test-parent-1.1.0: FILES := aborts acks_and_events codecs golden handlers streams values_from_node values_from_python
+
+test-parent-%: build/venv-$(OLDEST)/ready
+	tools/test-parent $* build/venv-$(OLDEST)/bin/python build/parents/$* $(FILES)
 
 lint: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
 	build/venv-$(NEWEST)/bin/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     installed = Path(procwire.__file__).resolve().parent
     if installed == ROOT / "procwire" and os.environ.get("PROCWIRE_TEST_TREE") != "1":
         pytest.exit("procwire comes from the source tree; set PROCWIRE_TEST_TREE=1 to allow it", 3)
+    # Under nohup it is ignored, and would be by the workers, which inherit that.
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_report_header() -> str:

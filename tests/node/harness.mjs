@@ -106,8 +106,9 @@ export class Worker {
         env: { LOOP, PYTHONWARNINGS: "error", WORKER_LOG: this.logFile, ...env },
         cwd,
       })
-      .requestTimeout(PATIENCE)
       .spawnPolicy({ maxRetries: 0, initTimeout: PATIENCE, ...policy });
+    // core 1.1 does not have it yet.
+    this.module.requestTimeout?.(PATIENCE);
     for (const [name, config] of Object.entries(methods)) this.module.method(name, config);
     for (const [name, config] of Object.entries(events)) this.module.event(name, config);
     this.manager = new Manager().register(this.module);
