@@ -111,8 +111,11 @@ clean:
 # The C library that a wheel asks for is that of an old system, whatever this one has: zig brings it.
 GLIBC := 2.17
 MACHINE := $(shell uname -m)
-# Of the files in a wheel: the same source gives the same bytes.
-SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 946684800)
+# Of the files in a wheel: the same source gives the same bytes.  Asked for once: a commit between the
+# two builds that are compared is not to tell them apart.
+ifndef SOURCE_DATE_EPOCH
+SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 946684800)
+endif
 # Debian's own, which there is for the other machine as well.
 DEBIAN_PYTHON := 3.11
 
