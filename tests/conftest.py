@@ -24,9 +24,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     installed = Path(procwire.__file__).resolve().parent
     if installed == ROOT / "procwire" and os.environ.get("PROCWIRE_TEST_TREE") != "1":
         pytest.exit("procwire comes from the source tree; set PROCWIRE_TEST_TREE=1 to allow it", 3)
-    # Under nohup it is ignored, and would be by the workers, which inherit that.
+    # Under nohup the one is ignored, in the background of a script the other, and both would be by
+    # the processes that are tested, which inherit that.
     if sys.platform != "win32":
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

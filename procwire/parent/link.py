@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from procwire._core import EventReceiver, ParentConnection, RemoteMethod
@@ -28,6 +28,7 @@ class Link:
         max_payload_size: The largest payload in bytes, in both directions.
         request_timeout: Seconds for which a result or an ack is waited for where neither the
             declaration nor the worker says anything else; 0 for ever.
+        on_lost: Called when a connection has ended that nobody here has closed.
 
     Attributes:
         connection: What calls go through; ``None`` while the worker is not there.
@@ -42,11 +43,13 @@ class Link:
         *,
         max_payload_size: int,
         request_timeout: float,
+        on_lost: Callable[[], None],
     ) -> None:
         self._declared = declared
         self._listeners = listeners
         self._max_payload_size = max_payload_size
         self._request_timeout = request_timeout
+        self._on_lost = on_lost
         self._latest: ParentConnection | None = None
         self.connection: ParentConnection | None = None
         self.methods: dict[str, RemoteMethod] = {}
@@ -113,6 +116,7 @@ class Link:
         """A connection has ended, and this is why."""
         if connection is self.connection:
             self.connection = None
+            self._on_lost()
         if connection is self._latest and self.ended is not None:
             self.ended.set_result(error)
 

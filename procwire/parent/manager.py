@@ -7,7 +7,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from procwire.errors import AlreadyStartedError
 from procwire.parent.listeners import Listeners
 from procwire.parent.module import Module
 from procwire.parent.states import Change
@@ -76,19 +75,15 @@ class ModuleManager:
 
         Raises:
             KeyError: there is no module of that name.
-            AlreadyStartedError: a worker is there already, or about to be.
+            AlreadyStartedError: a worker is there already, or about to be, whoever has started it.
             SpawnError: a worker cannot be started, and all its retries are spent.
         """
         supervisors = self._chosen(name)
-        if any(supervisor.alive for supervisor in supervisors):
-            raise AlreadyStartedError("the worker is there already, or about to be")
-        spawning = [asyncio.ensure_future(supervisor.spawn()) for supervisor in supervisors]
+        for supervisor in supervisors:
+            supervisor.check_startable()
         try:
-            await asyncio.gather(*spawning)
+            await asyncio.gather(*[supervisor.start() for supervisor in supervisors])
         except BaseException:
-            for task in spawning:
-                task.cancel()
-            await asyncio.gather(*spawning, return_exceptions=True)
             await asyncio.gather(*(supervisor.shutdown() for supervisor in supervisors))
             raise
 

@@ -101,6 +101,8 @@ class Module:
             self._event_listeners,
             max_payload_size=max_payload_size,
             request_timeout=_checked_timeout(request_timeout),
+            # Whoever has its worker takes a moment to find out what has become of it.
+            on_lost=lambda: self.set_state("disconnected"),
         )
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from procwire.errors import AlreadyStartedError
 from procwire.parent.connecting import connect
 from procwire.parent.errors import SchemaError, SpawnError, WorkerLostError
 from procwire.parent.module import Module
@@ -49,48 +50,54 @@ class Supervisor:
         self._module = module
         self._tell = tell
         self._life: asyncio.Task[None] | None = None
+        # shutdown() has been called: the clean-up must not be cancelled by a second call.
+        self._ending = False
         self._process: WorkerProcess | None = None
         # When the last restarts were, on the loop's clock.
         self._restarts: deque[float] = deque()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the worker is there, or about to be."""
-        return self._life is not None and not self._life.done()
 
     @property
     def pid(self) -> int | None:
         """The process id of the worker, if there is one."""
         return None if self._process is None else self._process.pid
 
-    async def spawn(self) -> None:
-        """Start the worker; returns when it is ready.
+    def check_startable(self) -> None:
+        """Whether the worker may be started.
 
         Raises:
-            SpawnError: it could not be started, or was shut down before it was ready.
+            AlreadyStartedError: it is there, or about to be; another manager may have started it.
+        """
+        module = self._module
+        if module.state not in ("created", "closed"):
+            raise AlreadyStartedError(f"the worker {module.name!r} is there already: {module!r}")
+
+    def start(self) -> asyncio.Future[None]:
+        """Start the worker, which must not be there; returns a future that is done when it is ready.
+
+        The future's exception is a :class:`SpawnError` when the worker could not be started, or
+        was shut down before it was ready.
         """
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
+        # At once: whoever else wants to start it must see that.
+        self._module.set_state("initializing")
+        self._ending = False
         self._life = loop.create_task(
             self._live(ready), name=f"procwire-module-{self._module.name}"
         )
-        try:
-            # Of the task too: one that is shut down before its first step says nothing.
-            await asyncio.wait([ready, self._life], return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            ready.cancel()
-            await self.shutdown()
-            raise
-        if not ready.done():
-            raise self._was_shut_down()
-        ready.result()
+        # One that is shut down before its first step says nothing itself.
+        self._life.add_done_callback(lambda _: self._fail(ready, None))
+        return ready
 
     async def shutdown(self) -> None:
         """Ask the worker to end, and wait until it has; it is killed after 5 seconds."""
-        if self._life is not None:
+        if self._life is None:
+            return
+        if not self._ending:
+            self._ending = True
             self._life.cancel()
-            # Not the task itself: its clean-up goes on when this is cancelled.
-            await asyncio.wait([self._life])
+        # Not the task itself: its clean-up goes on when this is cancelled.
+        await asyncio.wait([self._life])
         self._module.set_state("closed")
 
     async def _live(self, ready: asyncio.Future[None]) -> None:
@@ -112,14 +119,19 @@ class Supervisor:
                 await self._end()
             finally:
                 self._module.set_state("closed")
-                if not ready.done():
-                    ready.set_exception(failure or self._was_shut_down())
-                elif failure is not None:
+                if not self._fail(ready, failure) and failure is not None:
                     _logger.error("the worker %r stays closed: %s", self._module.name, failure)
                 self._tell(Change("closed", self._module.name, failure))
 
-    def _was_shut_down(self) -> SpawnError:
-        return SpawnError(f"the worker {self._module.name!r} was shut down while it started")
+    def _fail(self, ready: asyncio.Future[None], failure: BaseException | None) -> bool:
+        """Tell whoever waits for the start that there is none; whether anybody did."""
+        if ready.done():
+            return False
+        name = self._module.name
+        ready.set_exception(
+            failure or SpawnError(f"the worker {name!r} was shut down while it started")
+        )
+        return True
 
     # ---- the start -------------------------------------------------------------------------
 

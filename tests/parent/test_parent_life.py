@@ -57,6 +57,51 @@ def test_states_of_a_life(loop_name: str) -> None:
     run(loop_name, main)
 
 
+def test_a_worker_is_started_once_whoever_asks(loop_name: str) -> None:
+    async def main() -> None:
+        module = calls("python")
+        manager, another = ModuleManager(module), ModuleManager(module)
+        spawns = manager.spawn(), manager.spawn(), another.spawn()
+        _, *refused = await asyncio.gather(*spawns, return_exceptions=True)
+        assert [type(error) for error in refused] == [AlreadyStartedError] * 2
+        await another.shutdown()
+        assert await module.send("echo", 1) == 1
+        await manager.shutdown()
+        assert module.state == "closed"
+
+    run(loop_name, main)
+
+
+def test_a_shutdown_is_no_shorter_when_others_ask_for_it(loop_name: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        path, said = str(tmp_path / "s"), tmp_path / "said"
+        # It ends when it is told to for the second time, by the test.
+        module = foreign(
+            path,
+            f"ANNOUNCE\nsys.stdin.readline(); open({str(said)!r}, 'w').close()\n"
+            f"while not os.path.exists({str(tmp_path / 'now')!r}): time.sleep(0.01)\n"
+            f"open({str(tmp_path / 'finished')!r}, 'w')",
+        )
+        manager = ModuleManager(module)
+        await manager.spawn()
+        pid = manager.pid("foreign")
+        endings = [asyncio.create_task(manager.shutdown())]
+        while not said.exists():
+            await asyncio.sleep(0.01)
+        endings += [asyncio.create_task(manager.shutdown()) for _ in range(2)]
+        # Nor when one of them gives up waiting.
+        endings[0].cancel()
+        await asyncio.wait([endings[0]])
+        assert not any(ending.done() for ending in endings[1:])
+        assert pid is not None
+        assert not gone(pid)
+        (tmp_path / "now").touch()
+        await asyncio.gather(*endings[1:])
+        assert (tmp_path / "finished").exists()
+
+    run(loop_name, main)
+
+
 def test_a_worker_that_is_killed_is_started_again(loop_name: str) -> None:
     async def main() -> None:
         module = calls("python").spawn_policy(RESTARTS)
@@ -89,6 +134,9 @@ def test_a_worker_that_leaves_is_not_started_again_by_default(loop_name: str) ->
         async with ModuleManager(module) as manager:
             changes = record(manager)
             with pytest.raises(NotConnectedError):
+                await module.send("leave", 7)
+            # What has become of it is not known yet.
+            with pytest.raises(NotConnectedError, match="it is disconnected"):
                 await module.send("leave", 7)
             closed = (await until(changes, "closed")).error
             assert isinstance(closed, WorkerLostError)
