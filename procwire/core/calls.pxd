@@ -78,8 +78,15 @@ cdef class ParentConnection(Connection):
     cdef Py_ssize_t kept
     # What was wrong with the worker's frames, once it was.
     cdef object fault
+    # The call whose answer is waited for without a turn of the loop, while it is.
+    cdef Call awaited
+    # The task that has made the latest call which was alone; never looked into, only compared.
+    cdef void *latest_caller
+    # How many calls in a row were answered without a turn of the loop.
+    cdef int turns_saved
 
     cdef uint32_t free_request_id(self) except 0
+    cdef int send_alone(self, Call call) except -1
     cdef bint end_call(self, Call call) except -1
     cdef int give_up(self, Call call) except -1
     cdef int event_received(self) except -1

@@ -6,6 +6,7 @@
 # there mean nothing.
 
 import logging
+from asyncio import current_task
 from collections import deque
 
 from procwire.errors import (CodecError, NotConnectedError, ProtocolError, RemoteError,
@@ -237,8 +238,33 @@ cdef class ParentConnection(Connection):
             call.deadline = method.deadlines.add(self.loop, call)
         if self.lagging:
             self.balance()
-        self.wrote()
+        if len(self.calls) == 1 and not self.in_batch and Connection.quiet(self):
+            self.send_alone(call)
+        else:
+            self.wrote()
         return call
+
+    cdef int send_alone(self, Call call) except -1:
+        """Send the request of the only call there is, and stay for its answer if that may pay."""
+        # Whoever calls next in this turn of the loop finds this one under way, and shares a batch
+        # with those behind.
+        self.writer.flush()
+        # Of several that take turns, each would keep the others from having their requests under
+        # way at the same time.
+        task = current_task(self.loop)
+        if <void *>task == self.latest_caller and self.turns_saved < TURNS_SAVED:
+            self.awaited = call
+            try:
+                self.read_on()
+            except:
+                # As event loops do with what they have called.
+                self.abort()
+                raise
+            finally:
+                self.awaited = None
+            self.turns_saved += 1
+        self.latest_caller = NULL if task is None else <void *>task
+        return 0
 
     @property
     def unanswered(self):
@@ -334,9 +360,16 @@ cdef class ParentConnection(Connection):
             self.wrote()
         return 0
 
+    cdef int before_frames(self) except -1:
+        if self.awaited is None:
+            self.turns_saved = 0
+        return 0
+
     cdef bint quiet(self) noexcept:
-        # Whoever has got an answer needs a turn of the loop to ask for more.
-        return False
+        # Whoever has got an answer needs a turn of the loop to ask for more; but for a caller who
+        # stays for it, and can ask at once.
+        return (self.awaited is not None and self.awaited.request_id in self.calls
+                and Connection.quiet(self))
 
     cdef int watch_output(self) except -1:
         # Answers are read however many requests wait to be taken: a worker that takes none of
