@@ -7,8 +7,7 @@ cdef class RemoteMethod:
     cdef readonly str name
     cdef readonly int id
     cdef ResponseKind kind
-    # The kind's name.
-    cdef readonly str response
+    cdef readonly bint streams
     cdef Codec request_codec
     cdef Codec response_codec
     # Whether a worker is told that nobody waits any more.
@@ -25,6 +24,7 @@ cdef class Call(Expirable):
     cdef uint32_t request_id
     # None when there is no time limit, or the call has had its end.
     cdef Deadline deadline
+    cdef bint ended
 
     cdef int take_answer(self, int flags) except -1
     cdef int fail(self, object error) except -1
@@ -82,12 +82,24 @@ cdef class ParentConnection(Connection):
     cdef Call awaited
     # The task that has made the latest call which was alone; never looked into, only compared.
     cdef void *latest_caller
+    # Calls that have got their answers in this batch, and those answers.
+    cdef list answered
+    # While those are woken: the loop's own call_soon(), the future that gets its answer, and the
+    # callbacks that were caught.
+    cdef object call_soon
+    cdef object waking
+    cdef list wakeups
+    # Whether they are worth it: on uvloop a callback costs little.
+    cdef bint wakes_together
     # How many calls in a row were answered without a turn of the loop.
     cdef int turns_saved
 
     cdef uint32_t free_request_id(self) except 0
+    cdef int write_request(self, RemoteMethod method, uint32_t request_id, object data) except -1
+    cdef int enter(self, Call call, RemoteMethod method, uint32_t request_id) except -1
     cdef int send_alone(self, Call call) except -1
     cdef bint end_call(self, Call call) except -1
     cdef int give_up(self, Call call) except -1
     cdef int event_received(self) except -1
     cdef int balance(self) except -1
+    cdef int wake_together(self, list answered) except -1

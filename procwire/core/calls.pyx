@@ -6,7 +6,7 @@
 # there mean nothing.
 
 import logging
-from asyncio import current_task
+from asyncio import BaseEventLoop, current_task
 from collections import deque
 
 from procwire.errors import (CodecError, NotConnectedError, ProtocolError, RemoteError,
@@ -33,7 +33,7 @@ cdef class RemoteMethod:
         self.name = name
         self.id = id
         self.kind = KINDS[kind]
-        self.response = kind
+        self.streams = self.kind == KIND_STREAM
         self.request_codec = as_codec(request_codec)
         self.response_codec = as_codec(response_codec)
         self.cancellable = cancellable
@@ -103,8 +103,7 @@ cdef class ResultCall(Call):
                 failure = undecodable(self.method, error)
         if failure is not None:
             return self.fail(failure)
-        if not self.future.done():
-            self.future.set_result(value)
+        self.connection.answered.append((self.future, value))
         return 0
 
     cdef int fail(self, object error) except -1:
@@ -202,39 +201,31 @@ cdef class ParentConnection(Connection):
         self.events = events
         self.token = token
         self.calls = {}
+        self.answered = []
+        self.wakes_together = isinstance(loop, BaseEventLoop)
 
     # ---- calls -----------------------------------------------------------------------------
 
     def call(self, RemoteMethod method not None, data):
-        """Send a request; returns what its answer comes to, or None for a `none` method.
+        """Send a request; returns the call, or None for a `none` method.
 
         Raises:
             NotConnectedError: the connection is gone.
             CodecError: the data cannot be encoded; nothing has been sent.
         """
-        cdef Call call
-        cdef uint32_t request_id
-        if self.closed or self.transport is None:
-            raise lost_error()
-        if method.kind == KIND_NONE:
-            method.request_codec.encode_frame(self.writer, method.id, 0, 0, data, False)
+        cdef ResultCall call
+        cdef uint32_t request_id = 0
+        if method.kind != KIND_NONE:
+            request_id = self.free_request_id()
+        self.write_request(method, request_id, data)
+        if not request_id:
             self.wrote()
             return None
-        request_id = self.free_request_id()
-        method.request_codec.encode_frame(self.writer, method.id, 0, request_id, data, False)
-        if method.kind == KIND_STREAM:
-            call = StreamCall()
-            (<StreamCall>call).chunks = deque()
-            (<StreamCall>call).sizes = deque()
-        else:
-            call = ResultCall()
-            (<ResultCall>call).future = self.loop.create_future()
-            self.results_owed += 1
-        call.connection = self
-        call.method = method
-        call.request_id = request_id
-        self.calls[request_id] = call
-        if method.deadlines is not None and method.kind != KIND_STREAM:
+        call = ResultCall()
+        call.future = self.loop.create_future()
+        self.results_owed += 1
+        self.enter(call, method, request_id)
+        if method.deadlines is not None:
             call.deadline = method.deadlines.add(self.loop, call)
         if self.lagging:
             self.balance()
@@ -243,6 +234,35 @@ cdef class ParentConnection(Connection):
         else:
             self.wrote()
         return call
+
+    def stream(self, RemoteMethod method not None, data):
+        """Send a request of a `stream` method; returns the call.
+
+        Raises:
+            NotConnectedError, CodecError: as with call().
+        """
+        cdef StreamCall call
+        cdef uint32_t request_id = self.free_request_id()
+        self.write_request(method, request_id, data)
+        call = StreamCall()
+        call.chunks = deque()
+        call.sizes = deque()
+        self.enter(call, method, request_id)
+        self.wrote()
+        return call
+
+    cdef int write_request(self, RemoteMethod method, uint32_t request_id, object data) except -1:
+        if self.closed or self.transport is None:
+            raise lost_error()
+        return method.request_codec.encode_frame(
+            self.writer, method.id, 0, request_id, data, False)
+
+    cdef int enter(self, Call call, RemoteMethod method, uint32_t request_id) except -1:
+        call.connection = self
+        call.method = method
+        call.request_id = request_id
+        self.calls[request_id] = call
+        return 0
 
     cdef int send_alone(self, Call call) except -1:
         """Send the request of the only call there is, and stay for its answer if that may pay."""
@@ -281,13 +301,14 @@ cdef class ParentConnection(Connection):
 
     cdef bint end_call(self, Call call) except -1:
         """Take the call out of the table; whether it was in there."""
-        if self.calls.get(call.request_id) is not call:
+        if call.ended:
             return False
+        call.ended = True
         del self.calls[call.request_id]
         if call.deadline is not None:
             call.method.deadlines.discard(call.deadline)
             call.deadline = None
-        if isinstance(call, ResultCall):
+        if call.method.kind != KIND_STREAM:
             self.results_owed -= 1
             if self.lagging:
                 self.balance()
@@ -341,6 +362,64 @@ cdef class ParentConnection(Connection):
         receiver.deliver(data)
         return 0
 
+    # ---- callers that wait -----------------------------------------------------------------
+
+    cdef int batch_done(self) except -1:
+        if self.answered:
+            answered, self.answered = self.answered, []
+            if len(answered) > 1 and self.wakes_together and not self.loop.get_debug():
+                self.wake_together(answered)
+            else:
+                for future, value in answered:
+                    if not future.done():
+                        future.set_result(value)
+        return 0
+
+    cdef int wake_together(self, list answered) except -1:
+        """Have the callers of a batch woken by one callback of the loop, as each would be by its own.
+
+        To asyncio's loop a callback is two calls of Python functions and an object.
+        """
+        cdef list wakeups = []
+        loop = self.loop
+        self.wakeups = wakeups
+        call_soon = self.call_soon = loop.call_soon
+        loop.call_soon = self.catch_wakeup
+        try:
+            for future, value in answered:
+                self.waking = future
+                if not future.done():
+                    future.set_result(value)
+        finally:
+            del loop.call_soon
+            if loop.call_soon != call_soon:
+                # It was an attribute of its own before.
+                loop.call_soon = call_soon
+            self.waking = self.call_soon = self.wakeups = None
+            if wakeups:
+                wakeups.reverse()
+                call_soon(self.wake, wakeups)
+        return 0
+
+    def catch_wakeup(self, callback, *args, context=None):
+        """The loop's call_soon() while futures get their results."""
+        if args and args[0] is self.waking:
+            self.wakeups.append((callback, args, context))
+            return None
+        # Of somebody whom the garbage collector has called in between.
+        return self.call_soon(callback, *args, context=context)
+
+    def wake(self, list wakeups):
+        """Call what was caught, the last of the list first."""
+        try:
+            while wakeups:
+                callback, args, context = wakeups.pop()
+                context.run(callback, *args)
+        finally:
+            if wakeups:
+                # One of them ends the program; or so it looks, and the others go on.
+                self.loop.call_soon(self.wake, wakeups)
+
     cdef int balance(self) except -1:
         """Read, unless consumers are behind and nobody can be waiting for what would be read."""
         if self.kept >= KEPT_LIMIT or self.lagging and not self.results_owed:
@@ -368,7 +447,7 @@ cdef class ParentConnection(Connection):
     cdef bint quiet(self) noexcept:
         # Whoever has got an answer needs a turn of the loop to ask for more; but for a caller who
         # stays for it, and can ask at once.
-        return (self.awaited is not None and self.awaited.request_id in self.calls
+        return (self.awaited is not None and not self.awaited.ended
                 and Connection.quiet(self))
 
     cdef int watch_output(self) except -1:
@@ -392,6 +471,7 @@ cdef class ParentConnection(Connection):
             if method.deadlines is not None:
                 method.deadlines.clear()
         for call in calls:
+            call.ended = True
             call.deadline = None
             failure = NotConnectedError(
                 f"the connection was lost before {call.method.name!r} had answered")

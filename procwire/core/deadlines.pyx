@@ -4,8 +4,6 @@
 # one timer for its head are enough.  Most requests end long before their time.  They cost an entry
 # that is taken out again, and no timer of their own.
 
-from collections import OrderedDict
-
 
 cdef class Expirable:
     cdef int expire(self) except -1:
@@ -21,27 +19,47 @@ cdef class Deadlines:
 
     def __cinit__(self, double limit):
         self.limit = limit
-        self.pending = OrderedDict()
 
     cdef Deadline add(self, object loop, Expirable owner):
         """Have `owner` told after the time limit, unless its deadline is discarded before."""
         cdef Deadline deadline = Deadline()
         deadline.at = loop.time() + self.limit
         deadline.owner = owner
-        self.pending[deadline] = None
+        deadline.pending = True
+        deadline.earlier = self.last
+        if self.last is None:
+            self.first = deadline
+        else:
+            self.last.later = deadline
+        self.last = deadline
         if self.timer is None:
             self.loop = loop
             self.wait_for(deadline)
         return deadline
 
+    cdef int take_out(self, Deadline deadline) except -1:
+        if deadline.earlier is None:
+            self.first = deadline.later
+        else:
+            deadline.earlier.later = deadline.later
+        if deadline.later is None:
+            self.last = deadline.earlier
+        else:
+            deadline.later.earlier = deadline.earlier
+        deadline.earlier = deadline.later = None
+        deadline.pending = False
+        return 0
+
     cdef int discard(self, Deadline deadline) except -1:
         # The timer stays: it looks again when it is called.
-        self.pending.pop(deadline, None)
+        if deadline.pending:
+            self.take_out(deadline)
         deadline.owner = None
         return 0
 
     cdef int clear(self) except -1:
-        self.pending.clear()
+        while self.first is not None:
+            self.take_out(self.first)
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -56,14 +74,14 @@ cdef class Deadlines:
         cdef double now = self.loop.time()
         self.timer = None
         try:
-            while self.pending:
-                deadline = next(iter(self.pending))
+            while self.first is not None:
+                deadline = self.first
                 if deadline.at > now:
                     break
-                del self.pending[deadline]
+                self.take_out(deadline)
                 owner = deadline.owner
                 deadline.owner = None
                 owner.expire()
         finally:
-            if self.pending and self.timer is None:
-                self.wait_for(next(iter(self.pending)))
+            if self.first is not None and self.timer is None:
+                self.wait_for(self.first)

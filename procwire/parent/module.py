@@ -13,8 +13,6 @@ from procwire._core import (
     MAX_PAYLOAD_SIZE,
     ParentConnection,
     RemoteMethod,
-    ResultCall,
-    StreamCall,
 )
 from procwire.codecs import Codec, resolve
 from procwire.errors import NotConnectedError, UnknownEventError, UnknownMethodError
@@ -205,14 +203,13 @@ class Module:
             RequestTimeoutError: it has not answered in time; it is told so.
         """
         remote, connection = self._find(method)
-        if remote.response == "stream":
+        if remote.streams:
             raise TypeError(f"{method!r} answers with a stream: use stream()")
         if connection.writer.paused:
             return await self._send_when_writable(connection, remote, data)
         call = connection.call(remote, data)
         if call is None:
             return None
-        assert isinstance(call, ResultCall)
         try:
             return await call.future
         except asyncio.CancelledError:
@@ -248,7 +245,7 @@ class Module:
             RemoteError: the worker has ended the stream with an error.
         """
         remote, _ = self._find(method)
-        if remote.response != "stream":
+        if not remote.streams:
             raise TypeError(f"{method!r} does not answer with a stream: use send()")
         return self._iterate(method, data)
 
@@ -256,8 +253,7 @@ class Module:
         remote, connection = self._find(method)
         if connection.writer.paused:
             await connection.wait_writable()
-        call = connection.call(remote, data)
-        assert isinstance(call, StreamCall)
+        call = connection.stream(remote, data)
         try:
             while True:
                 while call.chunks:
@@ -271,12 +267,17 @@ class Module:
             call.close()
 
     def _find(self, method: str) -> tuple[RemoteMethod, ParentConnection]:
+        link = self.link
+        connection = link.connection
+        if connection is not None and (remote := link.methods.get(method)) is not None:
+            return remote, connection
         if method not in self.declared.methods:
             raise UnknownMethodError(f"the module {self.name!r} declares no method {method!r}")
-        connection = self.link.connection
-        if connection is None:
-            raise NotConnectedError(f"the module {self.name!r} is not ready, it is {self._state}")
-        return self.link.methods[method], connection
+        if connection is not None:
+            raise UnknownMethodError(
+                f"{method!r} was declared when the worker of {self.name!r} had been started"
+            )
+        raise NotConnectedError(f"the module {self.name!r} is not ready, it is {self._state}")
 
     @property
     def unanswered(self) -> list[str]:
