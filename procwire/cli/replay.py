@@ -1,16 +1,19 @@
 """``procwire replay``: the requests of a recording, sent to the code as it is now.
 
-A request is sent when all answers have come that the recording has before it, so that what ran
-side by side does so again, and what waited for something else waits again. Nothing is waited for
-that the recording has not.
+A request is sent when all answers and events have come that the recording has before it, so that
+what ran side by side does so again, and what waited for something else waits again. Nothing is
+waited for that the recording has not, and no event when nothing runs any more that could emit it.
+
+Events belong to no request: what was emitted is compared name by name, in whatever order.
 """
 
 from __future__ import annotations
 
 import asyncio
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,15 +48,15 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--ignore",
         action="append",
         default=[],
-        metavar="METHOD",
-        help="send its requests, and take any answer; may be repeated",
+        metavar="NAME",
+        help="take any answer of the method, or any events of that name; may be repeated",
     )
     parser.add_argument(
         "--timeout",
         type=seconds,
         default=DEFAULT_TIMEOUT,
         metavar="SECONDS",
-        help=f"how long an answer is waited for (default: {DEFAULT_TIMEOUT:g})",
+        help=f"how long an answer or an event is waited for (default: {DEFAULT_TIMEOUT:g})",
     )
 
 
@@ -73,7 +76,7 @@ def execute(options: Namespace) -> int:
         asyncio.run(replay.run())
     except ProcwireError as error:
         raise CommandError(str(error)) from None
-    output.line(f"{replay.requests} requests, {replay.differences} differences")
+    output.line(replay.summary())
     return 1 if replay.differences else 0
 
 
@@ -95,19 +98,36 @@ class Request:
         self.changed.set()
 
 
+@dataclass
+class Events:
+    """The payloads of all events of a name, then and now."""
+
+    recorded: list[bytes] = field(default_factory=list)
+    given: list[bytes] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    # Whether it is in vain to wait for those that are missing.
+    late: bool = False
+
+    def give(self, payload: bytes) -> None:
+        """One has come now."""
+        self.given.append(payload)
+        self.changed.set()
+
+
 class Replay:
     """Sends the requests of a recording to a client in this process.
 
     Args:
         client: The client, not started.
         recording: What is to be sent.
-        ignored: Methods whose answers are not compared.
-        timeout: Seconds for which an answer is waited for.
+        ignored: Methods whose answers are not compared, and events that are not.
+        timeout: Seconds for which an answer or an event is waited for.
         show: Takes the lines that describe differences.
 
     Attributes:
         requests: How many have been sent.
-        differences: How many of those were answered otherwise, or could not be sent.
+        differences: How many of those were answered otherwise, or could not be sent; and of how
+            many names there are other events.
     """
 
     def __init__(
@@ -124,22 +144,41 @@ class Replay:
         self._timeout = timeout
         self._show = show
         self._names = {method["id"]: name for name, method in recording.schema["methods"].items()}
+        self._event_names = {event["id"]: name for name, event in recording.schema["events"].items()}
+        self._events: dict[str, Events] = {}
         # Those that the recording has an answer for, or may have, by id.
         self._open: dict[int, Request] = {}
         self.requests = 0
         self.differences = 0
 
+    def summary(self) -> str:
+        """What there was, in a line."""
+        events = sum(len(events.recorded) for events in self._events.values())
+        counted = f"{self.requests} requests" + (f", {events} events" if events else "")
+        return f"{counted}, {self.differences} differences"
+
     async def run(self) -> None:
         """Send them all, in the order of the recording."""
         progress = Progress()
         parent = TestParent(self._client, request_timeout=0, codec="raw")
+        for name in self._client._events:
+            self._events[name] = Events()
+            parent.on_event(name, self._events[name].give)
         try:
             async with parent:
                 for frame in self._recording:
                     await self._take(parent, frame)
                     progress.show(f"{self.requests} requests, {self.differences} differences")
+                # What is under way now might have emitted more than the recording has.
+                complete = not self._open
                 for request in list(self._open.values()):
                     await self._leave(request)
+                if complete:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._timeout):
+                            await self._all_quiet(parent)
+                for name, events in self._events.items():
+                    self._compare_events(name, events, complete)
         except LeftBehindError:
             # As at the end of the recording: what was under way has been left to itself.
             pass
@@ -153,7 +192,13 @@ class Replay:
         elif kind == "abort":
             if (request := self._open.pop(frame.request_id, None)) is not None:
                 await self._leave(request)
-        elif kind != "event" and (request := self._open.get(frame.request_id)) is not None:
+        elif kind == "event":
+            name = self._event_names.get(frame.method_id, f"?{frame.method_id}")
+            events = self._events.setdefault(name, Events())
+            events.recorded.append(frame.payload)
+            if name in self._client._events and name not in self._ignored:
+                await self._until_emitted(parent, events)
+        elif (request := self._open.get(frame.request_id)) is not None:
             request.recorded.append(
                 ("answer" if kind in ("result", "ack") else kind, frame.payload)
             )
@@ -210,6 +255,46 @@ class Replay:
         await _cancel(request.task)
         self._compare(request, request.given[: len(request.recorded)])
 
+    async def _until_emitted(self, parent: TestParent, events: Events) -> None:
+        """Wait for as many events as the recording has by now, while they may come."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                while len(events.given) < len(events.recorded) and not events.late:
+                    events.changed.clear()
+                    changed = asyncio.ensure_future(events.changed.wait())
+                    quiet = asyncio.ensure_future(self._all_quiet(parent))
+                    try:
+                        await asyncio.wait([changed, quiet], return_when=asyncio.FIRST_COMPLETED)
+                    finally:
+                        changed.cancel()
+                        quiet.cancel()
+                    if quiet.done() and not quiet.cancelled():
+                        quiet.result()
+                        return
+                return
+        # Once is enough.
+        events.late = True
+
+    async def _all_quiet(self, parent: TestParent) -> None:
+        """Wait until no handler runs, nor a task that one has made, and all they sent is here."""
+        session = self._client._session
+        assert session is not None
+        assert session.connection is not None
+        worker = session.connection
+        while True:
+            # What has been written is given to the socket a turn of the loop later.
+            for _turn in range(2):
+                await asyncio.sleep(0)
+            sent, received = parent.module.traffic()
+            if (sent, received) != worker.traffic()[:2]:
+                continue
+            if tasks := parent.tasks:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            elif worker.pending:
+                await worker.wait_idle(None)
+            else:
+                return
+
     # ---- differences -----------------------------------------------------------------------
 
     def _compare(self, request: Request, given: list[Answer]) -> None:
@@ -223,6 +308,29 @@ class Replay:
                 which = f"chunk {index}: " if len(request.recorded) > 1 else ""
                 self._differ(request, f"{which}was {_text(codec, then)}, is {_text(codec, now)}")
                 return
+
+    def _compare_events(self, name: str, events: Events, complete: bool) -> None:
+        """Compare all of a name, where `complete` says that there should be no others."""
+        if name in self._ignored:
+            return
+        if name not in self._client._events:
+            self._differ_in_events(name, "there is no such event")
+            return
+        codec = self._client._events[name]
+        then = Counter(_comparable(codec, payload) for payload in events.recorded)
+        now = Counter(_comparable(codec, payload) for payload in events.given)
+        found = [
+            f"{number} of {len(events.recorded)} missing, the first {_shortened(first)}"
+            for number, first in _first_of(then - now)
+        ]
+        if complete:
+            found += [f"{number} new, the first {_shortened(first)}" for number, first in _first_of(now - then)]
+        if found:
+            self._differ_in_events(name, "; ".join(found))
+
+    def _differ_in_events(self, name: str, text: str) -> None:
+        self.differences += 1
+        self._show(f"event {name}: {text}")
 
     def _differ(self, request: Request, text: str) -> None:
         self.differences += 1
@@ -275,10 +383,27 @@ def _text(codec: Codec, answer: Answer | None) -> str:
     return _value_text(codec, payload)
 
 
+def _first_of(counted: Counter[str]) -> list[tuple[int, str]]:
+    """How many there are, and the one that came first; nothing of none."""
+    return [(counted.total(), next(iter(counted)))] if counted else []
+
+
+def _comparable(codec: Codec, payload: bytes) -> str:
+    """A text that is the same for all payloads of a value."""
+    try:
+        return to_json(codec.decode(payload), sort_keys=True)
+    except Exception:
+        return repr(payload)
+
+
 def _value_text(codec: Codec, payload: bytes) -> str:
     value: Any
     try:
         value = to_json(codec.decode(payload))
     except Exception:
         value = repr(payload)
-    return value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
+    return _shortened(value)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -67,9 +67,11 @@ def from_json(text: str | bytes) -> Any:
     return json.loads(text, object_hook=_object)
 
 
-def to_json(value: Any, *, indent: int | None = None) -> str:
+def to_json(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
     """A value as JSON; what has no spelling there is given as its text."""
-    return json.dumps(value, default=_special, ensure_ascii=False, indent=indent)
+    return json.dumps(
+        value, default=_special, ensure_ascii=False, indent=indent, sort_keys=sort_keys
+    )
 
 
 def _object(value: dict[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
+from typing import Any
 
 from procwire.client import Client
 from procwire.codecs import Codec
@@ -59,6 +60,11 @@ class TestParent(Caller):
         super().__init__(declare(client, request_timeout=request_timeout, codec=codec))
         self._client = client
         self._tasks: HandlerTasks | None = None
+
+    @property
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Tasks of handlers that have not ended, but for those that answer requests."""
+        return [] if self._tasks is None else list(self._tasks.running)
 
     async def _begin(self) -> None:
         loop = asyncio.get_running_loop()

@@ -232,13 +232,17 @@ def test_frames_are_logged_and_recorded(tmp_path: Path, loop_name: str) -> None:
 def check_replay(tmp_path: Path, recorded: Path) -> None:
     """The code that was recorded gives the same answers, other code does not."""
     same = procwire("replay", str(recorded), "commands")
-    assert (same.stdout, same.returncode) == ("11 requests, 0 differences\n", 0), same.stderr
+    assert (same.stdout, same.returncode) == (
+        "11 requests, 1 events, 0 differences\n",
+        0,
+    ), same.stderr
     changed = (WORKERS / "commands.py").read_text()
     for old, new in (
         ('data["number"] / data["by"]', '2 * data["number"] / data["by"]'),
         ('"E_DIVISION"', '"E_ZERO"'),
         ("yield number\n\n", "yield -number\n\n"),
         ("async def note", "async def notice"),
+        ('emit("progress", 1)', 'emit("progress", [2])'),
         ('b"%d bytes: %b" % (len(data), data)', 'b"%d bytes" % len(data)'),
     ):
         assert old in changed
@@ -253,9 +257,92 @@ def check_replay(tmp_path: Path, recorded: Path) -> None:
         ),
         "#3 count(2): chunk 1: was 1, is -1",
         "#5 note(): there is no such method",
-        "11 requests, 4 differences",
+        "event progress: 1 of 1 missing, the first 1; 1 new, the first [2]",
+        "11 requests, 1 events, 5 differences",
     ]
     assert other.returncode == 1
+
+
+EMITTER = """
+import asyncio
+from procwire import Client
+
+client = Client().event("beat").event("order")
+reached = asyncio.Event()
+
+@client.handle
+async def start(up_to):
+    async def emit():
+        for number in range(up_to):
+            await asyncio.sleep(0)
+            await client.emit("order", {"b": number, "a": number})
+        reached.set()
+    asyncio.get_running_loop().create_task(emit())
+
+@client.handle
+async def after(data):
+    return reached.is_set()
+
+@client.handle
+async def both(data):
+    await client.emit("order", data)
+    await client.emit("beat", data)
+"""
+
+
+def test_events_are_replayed(tmp_path: Path) -> None:
+    async def record() -> None:
+        words = command("run", "emitter")
+        module = Module("emitter").executable(
+            words[0], words[1:], cwd=str(tmp_path), env={"PROCWIRE_RECORD": "recording"}
+        )
+        module.method("start").method("after").method("both").event("beat").event("order")
+        order: asyncio.Queue[object] = asyncio.Queue()
+        module.on_event("order", order.put_nowait)
+        async with ModuleManager(module):
+            await module.send("start", 3)
+            for _ in range(3):
+                await order.get()
+            # The parent has waited for an event.
+            assert await module.send("after")
+            await asyncio.gather(*(module.send("both", number) for number in (7, 8)))
+            await module.send("both", 9)
+
+    (tmp_path / "emitter.py").write_text(EMITTER)
+    asyncio.run(record())
+
+    def replay(*words: str, **changes: str) -> list[str]:
+        code = EMITTER
+        for old, new in changes.values():
+            assert old in code
+            code = code.replace(old, new)
+        (tmp_path / "emitter.py").write_text(code)
+        done = procwire("replay", "recording", "emitter", *words, cwd=tmp_path)
+        assert done.stderr == ""
+        assert done.returncode == (0 if done.stdout.endswith(" 0 differences\n") else 1)
+        return done.stdout.splitlines()
+
+    assert replay() == ["5 requests, 9 events, 0 differences"]
+    # Neither the order of those of a name nor that of their keys.
+    keys = ('{"b": number, "a": number}', '{"a": number, "b": number}')
+    order = ("range(up_to)", "reversed(range(up_to))")
+    assert replay(keys=keys, order=order) == ["5 requests, 9 events, 0 differences"]
+    # One that comes no more is waited for while something runs that might emit it.
+    more = ('emit("beat", data)', 'emit("beat", data + 1)')
+    fewer = ("range(up_to)", "range(1, up_to)")
+    assert replay(more=more, fewer=fewer) == [
+        "event beat: 1 of 3 missing, the first 7; 1 new, the first 10",
+        'event order: 1 of 6 missing, the first {"a": 0, "b": 0}',
+        "5 requests, 9 events, 2 differences",
+    ]
+    assert replay("--ignore", "beat", "--ignore", "order", more=more, fewer=fewer) == [
+        "5 requests, 9 events, 0 differences"
+    ]
+    gone = ('.event("beat")', ""), ('    await client.emit("beat", data)\n', "")
+    assert replay(event=gone[0], emitted=gone[1]) == [
+        "event beat: there is no such event",
+        "5 requests, 9 events, 1 differences",
+    ]
 
 
 def test_a_file_that_is_no_recording(tmp_path: Path) -> None:
