@@ -144,8 +144,13 @@ class Replay:
         self._timeout = timeout
         self._show = show
         self._names = {method["id"]: name for name, method in recording.schema["methods"].items()}
-        self._event_names = {event["id"]: name for name, event in recording.schema["events"].items()}
+        self._event_names = {
+            event["id"]: name for name, event in recording.schema["events"].items()
+        }
         self._events: dict[str, Events] = {}
+        # How far a request comes before it is given up is a matter of time: then there may be
+        # more events than the recording has.
+        self._given_up = False
         # Those that the recording has an answer for, or may have, by id.
         self._open: dict[int, Request] = {}
         self.requests = 0
@@ -169,16 +174,14 @@ class Replay:
                 for frame in self._recording:
                     await self._take(parent, frame)
                     progress.show(f"{self.requests} requests, {self.differences} differences")
-                # What is under way now might have emitted more than the recording has.
-                complete = not self._open
                 for request in list(self._open.values()):
                     await self._leave(request)
-                if complete:
+                if not self._given_up:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(self._timeout):
                             await self._all_quiet(parent)
                 for name, events in self._events.items():
-                    self._compare_events(name, events, complete)
+                    self._compare_events(name, events)
         except LeftBehindError:
             # As at the end of the recording: what was under way has been left to itself.
             pass
@@ -238,6 +241,7 @@ class Replay:
 
     async def _leave(self, request: Request) -> None:
         """It was given up with what it had got by then."""
+        self._given_up = True
         assert request.task is not None
         try:
             async with asyncio.timeout(self._timeout):
@@ -309,8 +313,8 @@ class Replay:
                 self._differ(request, f"{which}was {_text(codec, then)}, is {_text(codec, now)}")
                 return
 
-    def _compare_events(self, name: str, events: Events, complete: bool) -> None:
-        """Compare all of a name, where `complete` says that there should be no others."""
+    def _compare_events(self, name: str, events: Events) -> None:
+        """Compare all of a name."""
         if name in self._ignored:
             return
         if name not in self._client._events:
@@ -323,8 +327,11 @@ class Replay:
             f"{number} of {len(events.recorded)} missing, the first {_shortened(first)}"
             for number, first in _first_of(then - now)
         ]
-        if complete:
-            found += [f"{number} new, the first {_shortened(first)}" for number, first in _first_of(now - then)]
+        if not self._given_up:
+            found += [
+                f"{number} new, the first {_shortened(first)}"
+                for number, first in _first_of(now - then)
+            ]
         if found:
             self._differ_in_events(name, "; ".join(found))
 

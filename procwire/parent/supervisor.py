@@ -72,9 +72,9 @@ class Supervisor:
             raise AlreadyStartedError(f"the worker {module.name!r} is there already: {module!r}")
 
     def start(self) -> asyncio.Future[None]:
-        """Start the worker, which must not be there; returns a future that is done when it is ready.
+        """Start the worker, which must not be there; the future is done when it is ready.
 
-        The future's exception is a :class:`SpawnError` when the worker could not be started, or
+        Its exception is a :class:`SpawnError` when the worker could not be started, or
         was shut down before it was ready.
         """
         loop = asyncio.get_running_loop()

@@ -65,7 +65,8 @@ def test_callers_of_a_batch(loop_name: str, debug: bool) -> None:
         async with ModuleManager(module):
             for _ in range(20):
                 tasks = [asyncio.create_task(module.send("echo", number)) for number in range(32)]
-                tasks[0].add_done_callback(lambda _: tasks[20].cancel())
+                victim = tasks[20]
+                tasks[0].add_done_callback(lambda _, victim=victim: victim.cancel())
                 answers = await asyncio.gather(*tasks, return_exceptions=True)
                 # One that is cancelled when its answer is there already may have either.
                 assert isinstance(answers[20], asyncio.CancelledError) or answers[20] == 20
