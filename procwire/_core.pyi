@@ -421,6 +421,16 @@ class ParentConnection(Connection):
     def unanswered(self) -> list[tuple[str, int]]: ...
     def call(self, method: RemoteMethod, data: Any) -> ResultCall | None: ...
     def stream(self, method: RemoteMethod, data: Any) -> StreamCall: ...
+    def catch_wakeup(
+        self,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> Any: ...
+    def wake(
+        self,
+        wakeups: list[tuple[Callable[..., object], tuple[Any, ...], contextvars.Context]],
+    ) -> None: ...
 
 @final
 class Context:
