@@ -16,7 +16,7 @@ def test_what_is_measured() -> None:
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
     measured = json.loads(run.stdout)
-    assert measured["requests"] > 100
+    assert measured["requests"] >= 4
     assert measured["failures"] == 0
     assert 0 < measured["p50"] <= measured["p90"] <= measured["p99"] <= measured["slowest"] < 1
     # 11 bytes of header, and the payload.
