@@ -1,6 +1,7 @@
 #include "procwire_requests.h"
 
-#include <pthread.h>
+#include "procwire_platform.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,28 +14,28 @@
 
 procwire_request_key procwire_running;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static procwire_lock lock = PROCWIRE_LOCK_INITIALIZER;
 /* The ends of the list are this one, so that no link is ever NULL. */
 static procwire_request requests = {&requests, &requests, 0};
 static char **names;
 static size_t name_count;
 
 void procwire_requests_add(procwire_request *request) {
-    pthread_mutex_lock(&lock);
+    procwire_acquire(&lock);
     request->previous = requests.previous;
     request->next = &requests;
     request->previous->next = request;
     requests.previous = request;
-    pthread_mutex_unlock(&lock);
+    procwire_release(&lock);
 }
 
 void procwire_requests_remove(procwire_request *request) {
     if (request->next == NULL)
         return;
-    pthread_mutex_lock(&lock);
+    procwire_acquire(&lock);
     request->previous->next = request->next;
     request->next->previous = request->previous;
-    pthread_mutex_unlock(&lock);
+    procwire_release(&lock);
     request->previous = request->next = NULL;
 }
 
@@ -57,12 +58,12 @@ int procwire_requests_set_names(const char *const *texts, size_t count) {
         }
         memcpy(copies[i], texts[i], size);
     }
-    pthread_mutex_lock(&lock);
+    procwire_acquire(&lock);
     char **old = names;
     size_t old_count = name_count;
     names = copies;
     name_count = count;
-    pthread_mutex_unlock(&lock);
+    procwire_release(&lock);
     free_names(old, old_count);
     return 0;
 }
@@ -95,9 +96,9 @@ static void append_request(text *out, procwire_request_key key, int named) {
 
 void procwire_requests_describe(char *out, size_t size) {
     text line = {out, size};
-    procwire_request_key running = __atomic_load_n(&procwire_running, __ATOMIC_RELAXED);
+    procwire_request_key running = procwire_load(&procwire_running);
     /* Whoever is about to end the process must not wait for anybody. */
-    int locked = pthread_mutex_trylock(&lock) == 0;
+    int locked = procwire_try_acquire(&lock);
     append(&line, "running: ");
     if (running)
         append_request(&line, running, locked);
@@ -118,9 +119,10 @@ void procwire_requests_describe(char *out, size_t size) {
         append(&line, "none");
     else if (count > MAX_NAMED)
         append(&line, " and %zu more", count - MAX_NAMED);
-    pthread_mutex_unlock(&lock);
+    procwire_release(&lock);
 }
 
 void procwire_requests_forked(void) {
-    pthread_mutex_init(&lock, NULL);
+    static const procwire_lock nobodys = PROCWIRE_LOCK_INITIALIZER;
+    lock = nobodys;
 }

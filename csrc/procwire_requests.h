@@ -5,6 +5,8 @@
 #ifndef PROCWIRE_REQUESTS_H
 #define PROCWIRE_REQUESTS_H
 
+#include "procwire_word.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +28,7 @@ typedef struct procwire_request {
 extern procwire_request_key procwire_running;
 
 static inline void procwire_set_running(procwire_request_key key) {
-    __atomic_store_n(&procwire_running, key, __ATOMIC_RELAXED);
+    procwire_store(&procwire_running, key);
 }
 
 /* Add a request behind the others; remove one, which need not have been added. */

@@ -1,3 +1,5 @@
+#ifndef _WIN32
+
 #include "procwire_socket_file.h"
 
 #include <errno.h>
@@ -102,3 +104,5 @@ void procwire_socket_file_forget(uint64_t device, uint64_t inode) {
     for (size_t i = 0; i < COUNT(ends); i++)
         give_back(ends[i]);
 }
+
+#endif

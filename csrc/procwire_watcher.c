@@ -1,39 +1,16 @@
-#ifdef __linux__
-#define _GNU_SOURCE
-#endif
-
 #include "procwire_watcher.h"
 
 #include "procwire_control.h"
+#include "procwire_platform.h"
 #include "procwire_requests.h"
 #include "procwire_socket_file.h"
+#include "procwire_watch.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* SIGPIPE is blocked in the watcher's threads anyway */
-#endif
-
-#define NEVER INT64_MAX
-#define SECOND INT64_C(1000000000)
-#define MILLISECOND INT64_C(1000000)
-
-#define CHUNK_SIZE 16384
-/* How long standard error is waited for, which may be a pipe that nobody reads: as long as a busy
- * machine may need, and with the rest of the end less than the 5 seconds of the parent. */
-#define STDERR_PATIENCE_SECONDS 0.4
-#define STDERR_PATIENCE ((int64_t)(STDERR_PATIENCE_SECONDS * SECOND))
 #define REPORT_SIZE 4096
 
 static const char PONG[] = "{\"jsonrpc\":\"2.0\",\"method\":\"$pong\"}\n";
@@ -46,9 +23,8 @@ typedef struct {
 /* What several threads touch, between acquire() and release(), where nobody waits. */
 static struct {
     int started;
-    int input; /* -1 once it has ended */
-    int output; /* -1 once nobody reads it */
-    int listener;
+    int output_ended; /* nobody reads it */
+    intptr_t listener;
     int liveness_of_process;
     unsigned news;
     int ping_waits; /* a pong is due when the loop has turned */
@@ -59,195 +35,64 @@ static struct {
     int64_t stall; /* what is reported, or 0 */
     int stall_reported;
     int reporting; /* the last report's thread still writes */
-    int dump_signal;
-    void (*dump_handler)(int);
     int64_t exit_after; /* 0 when the process is not ours */
-    int64_t exit_at; /* NEVER until the end has begun */
-} state = {.input = -1, .output = -1, .listener = -1, .exit_at = NEVER};
+    int64_t exit_at; /* PROCWIRE_NEVER until the end has begun */
+} state = {.listener = -1, .exit_at = PROCWIRE_NEVER};
 
-/* Written to by whoever has changed something that the watcher has to look at. */
-static int notify_read = -1;
-static volatile sig_atomic_t notify_write = -1;
+/* A signal that begins the exit has come. */
 static volatile sig_atomic_t exit_signalled;
-static void (*previous_handlers[NSIG])(int);
 /* There was a watcher, in another process. */
 static int forked;
 
-/* ---- the platform ------------------------------------------------------------------------- */
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static procwire_lock lock = PROCWIRE_LOCK_INITIALIZER;
 
 static void acquire(void) {
-    pthread_mutex_lock(&lock);
+    procwire_acquire(&lock);
 }
 
 static void release(void) {
-    pthread_mutex_unlock(&lock);
+    procwire_release(&lock);
 }
 
-static int64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * SECOND + time.tv_nsec;
-}
-
-static int milliseconds_until(int64_t time) {
-    if (time == NEVER)
-        return -1;
-    int64_t left = time - now();
-    if (left <= 0)
-        return 0;
-    left = (left + MILLISECOND - 1) / MILLISECOND;
-    return left < INT_MAX ? (int)left : INT_MAX;
-}
-
-/* Read what there is, of a descriptor that poll() has found readable. */
-static ssize_t read_some(int descriptor, char *data, size_t size) {
-    ssize_t result = recv(descriptor, data, size, MSG_DONTWAIT);
-    if (result < 0 && errno == ENOTSOCK)
-        result = read(descriptor, data, size);
-    return result;
-}
-
-/* Write what fits, to a descriptor that poll() has found writable.  Nobody waits, though the
- * descriptor may be a blocking one: so much always fits into a pipe that is writable at all. */
-static ssize_t write_some(int descriptor, const char *data, size_t size) {
-    ssize_t result = send(descriptor, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (result < 0 && errno == ENOTSOCK)
-        result = write(descriptor, data, size < PIPE_BUF ? size : PIPE_BUF);
-    return result;
-}
-
-static int is_passing(int error) {
-    return error == EINTR || error == EAGAIN || error == EWOULDBLOCK;
-}
-
-/* Write a text for people; returns whether that was possible in the time there is. */
-static int write_stderr(const char *data, size_t size) {
-    int64_t end = now() + STDERR_PATIENCE;
-    while (size > 0) {
-        struct pollfd ready = {STDERR_FILENO, POLLOUT, 0};
-        int count = poll(&ready, 1, milliseconds_until(end));
-        if (count == 0 || (count < 0 && errno != EINTR) || now() >= end)
-            return 0;
-        if (count < 0)
-            continue;
-        ssize_t written = write_some(STDERR_FILENO, data, size);
-        if (written < 0 && !is_passing(errno))
-            return 0;
-        if (written > 0) {
-            data += written;
-            size -= (size_t)written;
-        }
-    }
-    return 1;
-}
-
-static int open_notify_pipe(void) {
-    int ends[2];
-#ifdef __linux__
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
-        return errno;
-#else
-    if (pipe(ends) != 0)
-        return errno;
-    for (int i = 0; i < 2; i++) {
-        fcntl(ends[i], F_SETFD, FD_CLOEXEC);
-        fcntl(ends[i], F_SETFL, O_NONBLOCK);
-    }
-#endif
-    notify_read = ends[0];
-    notify_write = ends[1];
-    return 0;
-}
-
-/* Have the watcher look again.  A signal handler may call it. */
-static void notify(void) {
-    int error = errno;
-    if (notify_write >= 0 && write(notify_write, "", 1) < 0) {
-        /* The pipe is full: it is on its way. */
-    }
-    errno = error;
-}
-
-/* A detached thread that no signal is delivered to, but those that its own faults raise. */
-static int start_thread(void *(*function)(void *), void *argument) {
-    sigset_t blocked, before;
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigfillset(&blocked);
-    sigdelset(&blocked, SIGSEGV);
-    sigdelset(&blocked, SIGBUS);
-    sigdelset(&blocked, SIGFPE);
-    sigdelset(&blocked, SIGILL);
-    int error = pthread_attr_init(&attributes);
-    if (error)
-        return error;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    error = pthread_create(&thread, &attributes, function, argument);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
-
-/* All Python stacks.  The handler of Python's faulthandler needs no lock of Python's; raised here,
- * the signal interrupts nobody's system call. */
-static void dump_stacks(int number, void (*handler)(int)) {
-    struct sigaction action;
-    sigset_t unblocked;
-    /* Without the handler the signal would end the process. */
-    if (sigaction(number, NULL, &action) != 0 || action.sa_handler != handler)
-        return;
-    sigemptyset(&unblocked);
-    sigaddset(&unblocked, number);
-    pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
-    pthread_kill(pthread_self(), number);
-}
-
-/* ---- what the watcher decides; wake_loop() to act() are called under the lock --------------- */
+/* ---- what the watcher decides; wake_loop() to watch_loop() are called under the lock --------- */
 
 static void wake_loop(int64_t time) {
-    if (state.listener >= 0 && state.woken_at == 0) {
-        send(state.listener, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (state.listener != -1 && state.woken_at == 0) {
+        procwire_watch_ring(state.listener);
         state.woken_at = time;
     }
 }
 
 static void begin_exit(int64_t time) {
-    if (state.exit_after && state.exit_at == NEVER)
+    if (state.exit_after && state.exit_at == PROCWIRE_NEVER)
         state.exit_at = time + state.exit_after;
 }
 
 static char last_words[REPORT_SIZE] = "procwire: the worker did not end in time; ";
 
-static void *say_last_words(void *argument) {
-    write_stderr(last_words, strlen(last_words));
-    _exit(0);
-    return argument;
+static void say_last_words(void) {
+    procwire_watch_tell(last_words, strlen(last_words));
+    procwire_watch_end_process();
 }
 
 static void end_process(void) {
-    struct timespec step = {0, STDERR_PATIENCE / 40};
     size_t size = strlen(last_words);
     procwire_socket_file_remove();
     procwire_requests_describe(last_words + size, sizeof last_words - size - 1);
     strcat(last_words, "\n");
     /* In a thread of its own: standard error may be a pipe that others fill at the same time. */
-    if (start_thread(say_last_words, NULL) == 0) {
+    if (procwire_watch_aside(say_last_words) == 0) {
         /* In steps: on a machine that stands still meanwhile, that thread has its turns as well. */
         for (int i = 0; i < 40; i++)
-            nanosleep(&step, NULL);
+            procwire_watch_pause(PROCWIRE_STDERR_PATIENCE / 40);
     }
-    _exit(0);
+    procwire_watch_end_process();
 }
 
-static void *report(void *argument) {
+static void report(void) {
     char line[REPORT_SIZE];
     acquire();
-    double seconds = (double)(now() - state.woken_at) / SECOND;
-    int dump_signal = state.dump_signal;
-    void (*dump_handler)(int) = state.dump_handler;
+    double seconds = (double)(procwire_now() - state.woken_at) / PROCWIRE_SECOND;
     int stands_still = state.woken_at != 0;
     release();
     if (stands_still) {
@@ -255,20 +100,19 @@ static void *report(void *argument) {
                             "procwire: the event loop has stood still for %.1f s; ", seconds);
         procwire_requests_describe(line + size, sizeof line - (size_t)size - 1);
         strcat(line, "\n");
-        if (write_stderr(line, strlen(line)))
-            dump_stacks(dump_signal, dump_handler);
+        if (procwire_watch_tell(line, strlen(line)))
+            procwire_watch_dump_stacks();
     }
     acquire();
     state.reporting = 0;
     release();
-    return argument;
 }
 
 /* See to it that the loop turns now and then, and tell when it does not.  Returns when to look
  * again. */
 static int64_t watch_loop(int64_t time) {
-    if (state.stall == 0 || state.listener < 0)
-        return NEVER;
+    if (state.stall == 0 || state.listener == -1)
+        return PROCWIRE_NEVER;
     if (state.woken_at == 0) {
         int64_t probe_at = state.turned_at + state.stall / 4;
         if (time < probe_at)
@@ -276,28 +120,44 @@ static int64_t watch_loop(int64_t time) {
         wake_loop(time);
     }
     if (state.stall_reported)
-        return NEVER;
+        return PROCWIRE_NEVER;
     if (time - state.woken_at < state.stall) {
-        /* In small steps, so that watch() notices when it has not been running itself. */
+        /* In small steps, so that procwire_watch_woken() notices when nothing was running. */
         int64_t report_at = state.woken_at + state.stall;
         int64_t step = time + state.stall / 4;
         return step < report_at ? step : report_at;
     }
     state.stall_reported = 1;
     /* In a thread of its own: standard error may be a pipe that nobody reads. */
-    if (!state.reporting && start_thread(report, NULL) == 0)
+    if (!state.reporting && procwire_watch_aside(report) == 0)
         state.reporting = 1;
-    return NEVER;
+    return PROCWIRE_NEVER;
 }
 
-/* Do what is due; returns when something else will be. */
-static int64_t act(int64_t time) {
+int64_t procwire_watch_act(void) {
+    acquire();
+    int64_t time = procwire_now();
     if (exit_signalled)
         begin_exit(time);
     if (time >= state.exit_at)
         end_process();
     int64_t look_again = watch_loop(time);
-    return look_again < state.exit_at ? look_again : state.exit_at;
+    if (state.exit_at < look_again)
+        look_again = state.exit_at;
+    release();
+    return look_again;
+}
+
+void procwire_watch_woken(int64_t look_again) {
+    if (look_again == PROCWIRE_NEVER)
+        return;
+    /* The process has been stopped, or starved: what the watcher could not do, the loop need not
+     * have done. */
+    acquire();
+    int64_t late = procwire_now() - look_again;
+    if (state.woken_at && late > state.stall / 4)
+        state.woken_at = procwire_now();
+    release();
 }
 
 static void take_message(procwire_control_message message) {
@@ -307,37 +167,24 @@ static void take_message(procwire_control_message message) {
             state.pong_due = 1;
         } else {
             state.ping_waits = 1;
-            wake_loop(now());
+            wake_loop(procwire_now());
         }
     } else if (message == PROCWIRE_CONTROL_SHUTDOWN) {
         state.news |= PROCWIRE_NEWS_SHUTDOWN;
-        begin_exit(now());
-        wake_loop(now());
+        begin_exit(procwire_now());
+        wake_loop(procwire_now());
     }
     release();
 }
 
-static void take_end(void) {
-    acquire();
-    state.input = -1;
-    state.news |= PROCWIRE_NEWS_ENDED;
-    begin_exit(now());
-    wake_loop(now());
-    release();
-}
-
-/* ---- the watcher's thread; what is declared here is its own -------------------------------- */
+/* ---- the thread that reads ------------------------------------------------------------------ */
 
 /* The line that is being read. */
 static char line[PROCWIRE_CONTROL_MAX_LINE_SIZE];
 static size_t line_size;
 static int line_overlong;
 
-/* The block that is being written, and how much of it has been. */
-static block sending;
-static size_t sent;
-
-static void take_input(const char *data, size_t size) {
+void procwire_watch_input(const char *data, size_t size) {
     while (size > 0) {
         const char *newline = memchr(data, '\n', size);
         size_t part = newline ? (size_t)(newline - data) : size;
@@ -358,142 +205,102 @@ static void take_input(const char *data, size_t size) {
     }
 }
 
-static void read_input(int input) {
-    char chunk[CHUNK_SIZE];
-    ssize_t size = read_some(input, chunk, sizeof chunk);
-    if (size > 0)
-        take_input(chunk, (size_t)size);
-    else if (size == 0 || !is_passing(errno))
-        take_end();
+void procwire_watch_input_ended(void) {
+    acquire();
+    state.news |= PROCWIRE_NEWS_ENDED;
+    begin_exit(procwire_now());
+    wake_loop(procwire_now());
+    release();
 }
 
-static void drop_sending(void) {
+/* ---- the thread that writes ----------------------------------------------------------------- */
+
+/* The block that is being written, and how much of it has been. */
+static block sending;
+static size_t sent;
+
+static void take_pong(void) {
+    sending.data = malloc(sizeof PONG);
+    if (sending.data == NULL)
+        return;
+    sending.size = strlen(PONG);
+    memcpy(sending.data, PONG, sizeof PONG);
+    state.pong_due = 0;
+}
+
+const char *procwire_watch_output(size_t *size) {
+    acquire();
+    if (sending.data == NULL && !state.output_ended) {
+        sending = state.queue;
+        state.queue.data = NULL;
+        state.queue.size = 0;
+        if (sending.data == NULL && state.pong_due)
+            take_pong();
+    }
+    release();
+    *size = sending.size - sent;
+    return sending.data == NULL ? NULL : sending.data + sent;
+}
+
+void procwire_watch_written(size_t size) {
+    sent += size;
+    if (sent < sending.size)
+        return;
     free(sending.data);
     sending.data = NULL;
     sending.size = sent = 0;
 }
 
-/* What is written next; returns whether there is anything.  Under the lock. */
-static int has_output(void) {
-    if (state.output < 0)
-        return 0;
-    if (sending.data != NULL)
-        return 1;
-    sending = state.queue;
-    state.queue.data = NULL;
-    state.queue.size = 0;
-    if (sending.data == NULL && state.pong_due && (sending.data = strdup(PONG)) != NULL) {
-        sending.size = strlen(PONG);
-        state.pong_due = 0;
-    }
-    return sending.data != NULL;
-}
-
-static void write_output(int output) {
-    ssize_t size = write_some(output, sending.data + sent, sending.size - sent);
-    if (size >= 0)
-        sent += (size_t)size;
-    else if (!is_passing(errno)) {
-        /* The parent is gone: its end of the other direction says so, too. */
-        acquire();
-        state.output = -1;
-        release();
-        sent = sending.size;
-    }
-    if (sent == sending.size)
-        drop_sending();
-}
-
-static void *watch(void *unused) {
-#ifdef __linux__
-    pthread_setname_np(pthread_self(), "procwire-watch");
-#endif
-    for (;;) {
-        char ignored[64];
-        acquire();
-        int64_t look_again = act(now());
-        /* poll() leaves out what is negative. */
-        struct pollfd ready[] = {
-            {notify_read, POLLIN, 0},
-            {state.input, POLLIN, 0},
-            {has_output() ? state.output : -1, POLLOUT, 0},
-        };
-        release();
-        if (poll(ready, 3, milliseconds_until(look_again)) < 0)
-            continue;
-        if (ready[0].revents)
-            while (read(notify_read, ignored, sizeof ignored) == sizeof ignored) {
-            }
-        if (ready[1].revents)
-            read_input(ready[1].fd);
-        if (ready[2].revents)
-            write_output(ready[2].fd);
-        if (look_again != NEVER) {
-            /* The process has been stopped, or starved: what the watcher could not do, the loop
-             * need not have done. */
-            acquire();
-            int64_t late = now() - look_again;
-            if (state.woken_at && late > state.stall / 4)
-                state.woken_at = now();
-            release();
-        }
-    }
-    return unused;
+void procwire_watch_output_ended(void) {
+    /* The parent is gone: its end of the other direction says so, too. */
+    acquire();
+    state.output_ended = 1;
+    release();
+    procwire_watch_written(sending.size - sent);
 }
 
 /* ---- what Python calls --------------------------------------------------------------------- */
 
-/* In the child after a fork: what the other process's watcher uses is no business of this one. */
-static void forget(void) {
-    int descriptors[] = {state.input, state.output, state.listener, notify_read, notify_write};
+void procwire_watch_forked(void) {
+    static const procwire_lock nobodys = PROCWIRE_LOCK_INITIALIZER;
     forked = 1;
-    notify_read = notify_write = -1;
-    state.input = state.output = state.listener = -1;
+    if (state.listener != -1)
+        procwire_watch_hang_up(state.listener);
+    state.listener = -1;
     state.exit_after = 0;
-    for (size_t i = 0; i < sizeof descriptors / sizeof *descriptors; i++)
-        if (descriptors[i] >= 0)
-            close(descriptors[i]);
-    pthread_mutex_init(&lock, NULL);
+    lock = nobodys;
     procwire_requests_forked();
 }
 
-int procwire_watcher_start(int input, int output) {
+int procwire_watcher_start(intptr_t input, intptr_t output) {
     int error = 0;
     if (forked)
         return EPERM;
     acquire();
     if (!state.started) {
-        if (notify_read < 0) {
-            error = open_notify_pipe();
-            if (error == 0)
-                error = pthread_atfork(NULL, NULL, forget);
-        }
-        state.input = input;
-        state.output = output;
-        if (error == 0)
-            error = start_thread(watch, NULL);
+        error = procwire_watch_start(input, output);
         state.started = error == 0;
     }
     release();
     return error;
 }
 
-void procwire_watcher_set_listener(int descriptor) {
+void procwire_watcher_set_listener(intptr_t listener) {
     acquire();
     if (forked) {
         release();
         return;
     }
-    if (state.listener >= 0)
-        close(state.listener);
-    state.listener = descriptor;
+    if (state.listener != -1)
+        procwire_watch_hang_up(state.listener);
+    state.listener = listener;
     state.woken_at = 0;
-    state.turned_at = now();
+    state.turned_at = procwire_now();
     state.stall_reported = 0;
     if (state.news || state.ping_waits)
         wake_loop(state.turned_at);
     release();
-    notify();
+    procwire_watch_notify();
 }
 
 unsigned procwire_watcher_turn(void) {
@@ -504,12 +311,12 @@ unsigned procwire_watcher_turn(void) {
     state.ping_waits = 0;
     state.pong_due |= pong;
     state.woken_at = 0;
-    state.turned_at = now();
+    state.turned_at = procwire_now();
     state.stall_reported = 0;
     int look_again = pong || state.stall != 0;
     release();
     if (look_again)
-        notify();
+        procwire_watch_notify();
     return news;
 }
 
@@ -524,7 +331,7 @@ void procwire_watcher_set_liveness(int of_process) {
     }
     release();
     if (pong)
-        notify();
+        procwire_watch_notify();
 }
 
 int procwire_watcher_send(const char *text, size_t size) {
@@ -539,20 +346,16 @@ int procwire_watcher_send(const char *text, size_t size) {
         state.queue.size += size;
     }
     release();
-    notify();
+    procwire_watch_notify();
     return error;
 }
 
 void procwire_watcher_report_stalls(int64_t after, int dump_signal) {
-    struct sigaction action;
-    if (sigaction(dump_signal, NULL, &action) != 0)
-        action.sa_handler = SIG_DFL;
+    procwire_watch_set_dump_signal(dump_signal);
     acquire();
     state.stall = after;
-    state.dump_signal = dump_signal;
-    state.dump_handler = action.sa_handler;
     release();
-    notify();
+    procwire_watch_notify();
 }
 
 void procwire_watcher_own_process(int64_t exit_after) {
@@ -560,32 +363,19 @@ void procwire_watcher_own_process(int64_t exit_after) {
     if (!forked) {
         state.exit_after = exit_after;
         if (state.news)
-            begin_exit(now());
+            begin_exit(procwire_now());
     }
     release();
-    notify();
+    procwire_watch_notify();
 }
 
 void procwire_watcher_begin_exit(void) {
     acquire();
-    begin_exit(now());
+    begin_exit(procwire_now());
     release();
-    notify();
-}
-
-static void on_exit_signal(int number) {
-    exit_signalled = 1;
-    notify();
-    previous_handlers[number](number);
+    procwire_watch_notify();
 }
 
 void procwire_watcher_exit_on_signal(int number) {
-    struct sigaction action;
-    if (sigaction(number, NULL, &action) != 0 || action.sa_flags & SA_SIGINFO ||
-        action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN ||
-        action.sa_handler == on_exit_signal)
-        return;
-    previous_handlers[number] = action.sa_handler;
-    action.sa_handler = on_exit_signal;
-    sigaction(number, &action, NULL);
+    procwire_watch_signal(number, &exit_signalled);
 }

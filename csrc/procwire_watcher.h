@@ -20,12 +20,13 @@
 #define PROCWIRE_NEWS_SHUTDOWN 1 /* the parent has asked for the end */
 #define PROCWIRE_NEWS_ENDED 2    /* the parent is gone; from then on always set */
 
-/* Begin to watch, if that has not happened.  Returns 0 or what errno is. */
-int procwire_watcher_start(int input, int output);
+/* Begin to watch, if that has not happened: descriptors, or on Windows handles.  Returns 0 or what
+ * errno is. */
+int procwire_watcher_start(intptr_t input, intptr_t output);
 
 /* Where a byte is written when the loop should turn: a socket that the watcher closes, or -1 when
  * there is no loop (any more). */
-void procwire_watcher_set_listener(int descriptor);
+void procwire_watcher_set_listener(intptr_t socket);
 
 /* The loop turns: what it has not been told before. */
 unsigned procwire_watcher_turn(void);
@@ -38,7 +39,7 @@ int procwire_watcher_send(const char *line, size_t size);
 
 /* Report on standard error when the loop has stood still for so long, in nanoseconds; 0 is never.
  * Raised in a thread of the watcher's, the signal has all stacks dumped by its handler, which must
- * have been set before. */
+ * have been set before; 0 where there are no such signals. */
 void procwire_watcher_report_stalls(int64_t after, int dump_signal);
 
 /* The process is this worker's: it ends so long after the parent has asked for it, has gone, or

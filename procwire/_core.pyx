@@ -44,6 +44,7 @@ __all__ = [
     "guard_socket_file",
     "hold_lifeline",
     "pack_header",
+    "set_standard_handle",
     "stream_async",
     "stream_sync",
     "unpack_header",

@@ -1,6 +1,6 @@
 # What is watched without Python's lock: what csrc/ says about it.
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, intptr_t, uint32_t, uint64_t
 
 
 cdef extern from "procwire_control.h" nogil:
@@ -32,8 +32,8 @@ cdef extern from "procwire_watcher.h" nogil:
     const int PROCWIRE_NEWS_SHUTDOWN
     const int PROCWIRE_NEWS_ENDED
 
-    int procwire_watcher_start(int input, int output)
-    void procwire_watcher_set_listener(int descriptor)
+    int procwire_watcher_start(intptr_t input, intptr_t output)
+    void procwire_watcher_set_listener(intptr_t socket)
     unsigned procwire_watcher_turn()
     void procwire_watcher_set_liveness(int of_process)
     int procwire_watcher_send(const char *line, size_t size)

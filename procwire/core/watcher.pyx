@@ -37,12 +37,12 @@ def running_request():
     return (key >> 32, key & 0xFFFFFFFF) if key else None
 
 
-def watcher_start(int input, int output):
+def watcher_start(intptr_t input, intptr_t output):
     check_errno(procwire_watcher_start(input, output))
 
 
-def watcher_set_listener(int descriptor):
-    procwire_watcher_set_listener(descriptor)
+def watcher_set_listener(intptr_t socket):
+    procwire_watcher_set_listener(socket)
 
 
 def watcher_turn():
