@@ -1,11 +1,15 @@
-"""The extension module; everything else about the package is in pyproject.toml."""
+"""The extension modules; everything else about the package is in pyproject.toml."""
 
 import os
 import sys
+import sysconfig
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+
+# What is built for, which need not be what builds.
+FOR_WINDOWS = sysconfig.get_platform().startswith("win")
 
 # Set explicitly: an inherited CFLAGS would otherwise silently take the optimisation away.
 if sys.platform == "win32":
@@ -24,20 +28,37 @@ if SANITIZERS:
     COMPILE_ARGS += ["-fno-sanitize-recover=all", "-UNDEBUG"]
     LINK_ARGS += [f"-fsanitize={SANITIZERS}"]
 
-C_SOURCES = sorted(str(path) for path in Path("csrc").glob("*.c"))
+LIBRARIES = ["advapi32", "ws2_32"] if FOR_WINDOWS else []
+
+PIPE_SOURCE = "csrc/procwire_pipe.c"
+C_SOURCES = sorted(str(path) for path in Path("csrc").glob("*.c") if path != Path(PIPE_SOURCE))
 C_HEADERS = sorted(str(path) for path in Path("csrc").glob("*.h"))
 PARTS = sorted(str(path) for path in Path("procwire/core").glob("*.p[yx]*"))
 
+
+def extension(name: str, sources: list[str], depends: list[str]) -> Extension:
+    return Extension(
+        name,
+        sources,
+        include_dirs=["csrc"],
+        depends=depends,
+        libraries=LIBRARIES,
+        extra_compile_args=COMPILE_ARGS,
+        extra_link_args=LINK_ARGS,
+    )
+
+
+EXTENSIONS = [
+    extension("procwire._core", ["procwire/_core.pyx", *C_SOURCES], [*C_HEADERS, *PARTS]),
+]
+if FOR_WINDOWS:
+    EXTENSIONS.append(
+        extension("procwire._named_pipe", ["procwire/_named_pipe.pyx", PIPE_SOURCE], [*C_HEADERS])
+    )
+
 setup(
     ext_modules=cythonize(
-        Extension(
-            "procwire._core",
-            ["procwire/_core.pyx", *C_SOURCES],
-            include_dirs=["csrc"],
-            depends=[*C_HEADERS, *PARTS],
-            extra_compile_args=COMPILE_ARGS,
-            extra_link_args=LINK_ARGS,
-        ),
+        EXTENSIONS,
         build_dir="build/cython",
         # Reports of sanitizers name the line in the .pyx file then.
         emit_linenums=bool(SANITIZERS),

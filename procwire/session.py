@@ -28,7 +28,7 @@ from procwire.control import ControlChannel
 from procwire.errors import HandlerError
 from procwire.executors import Runners
 from procwire.failures import error_value, explain_start
-from procwire.listener import UnixListener, listen
+from procwire.listener import Listener, listen
 from procwire.replaced import Replaced
 from procwire.strangers import Strangers
 from procwire.wire import Observers, observers
@@ -102,7 +102,7 @@ class Session:
         self._closing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
         self._control: ControlChannel | None = None
-        self._listener: UnixListener | None = None
+        self._listener: Listener | None = None
         self._loop: asyncio.AbstractEventLoop
         self._runners: Runners
         self._variables: contextvars.Context

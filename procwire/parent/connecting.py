@@ -1,35 +1,59 @@
-"""Connecting to a worker's socket."""
+"""Connecting to a worker, or to a socket that is connected to one."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 
-__all__ = ["connect"]
+__all__ = ["connect", "connect_socket"]
 
 QUEUE_PAUSE = 0.01
 """Seconds between looks at a full queue: the kernel does not tell when there is room in it."""
 
 
-async def connect(path: str) -> socket.socket:
-    """A socket that is connected to that of a worker; waits while others stand in line there.
+async def connect(address: str, protocol: asyncio.BufferedProtocol) -> None:
+    """Connect a protocol to a worker; waits while others stand in line there.
 
-    Event loops take the kernel's word that the queue is full for a connection that is under way,
-    and then for one that is there.
+    Args:
+        address: The path of the worker's Unix socket, or on Windows the name of its pipe.
+        protocol: Whom the bytes are for.
 
     Raises:
-        OSError: there is no socket, or nobody listens.
+        OSError: there is no such worker, or it lets nobody in.
     """
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        while True:
-            try:
-                sock.connect(path)
-            except BlockingIOError:
-                await asyncio.sleep(QUEUE_PAUSE)
-            else:
-                return sock
-    except BaseException:
-        sock.close()
-        raise
+    if sys.platform == "win32":
+        from procwire import named_pipe
+
+        await named_pipe.connect(address, lambda: protocol)
+    else:
+        await connect_socket(await _open(address), protocol)
+
+
+async def connect_socket(sock: socket.socket, protocol: asyncio.BufferedProtocol) -> None:
+    """Give a protocol a connected socket, of whatever kind the platform has."""
+    loop = asyncio.get_running_loop()
+    if sys.platform == "win32":
+        await loop.create_connection(lambda: protocol, sock=sock)
+    else:
+        await loop.create_unix_connection(lambda: protocol, sock=sock)
+
+
+if sys.platform != "win32":
+
+    async def _open(path: str) -> socket.socket:
+        # Event loops take the kernel's word that the queue is full for a connection that is under
+        # way, and then for one that is there.
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            while True:
+                try:
+                    sock.connect(path)
+                except BlockingIOError:
+                    await asyncio.sleep(QUEUE_PAUSE)
+                else:
+                    return sock
+        except BaseException:
+            sock.close()
+            raise

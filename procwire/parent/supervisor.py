@@ -184,13 +184,11 @@ class Supervisor:
         check(module.declared, offered)
         module.set_state("connecting")
         connection = module.link.make(offered, None if token is None else token.encode())
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                sock = await connect(offered.path)
-                await loop.create_unix_connection(lambda: connection, sock=sock)
+                await connect(offered.path, connection)
         except (OSError, TimeoutError) as error:
-            raise SpawnError(f"the worker's socket cannot be connected to: {error!r}") from error
+            raise SpawnError(f"the worker cannot be connected to: {error!r}") from error
 
     # ---- while it is there -----------------------------------------------------------------
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
+from contextlib import suppress
 from typing import Any
 
 from procwire.client import Client
 from procwire.codecs import Codec
+from procwire.parent.connecting import connect_socket
 from procwire.testing.caller import REQUEST_TIMEOUT, Caller
 from procwire.testing.declaring import declare, offer
 from procwire.testing.tasks import HandlerTasks
@@ -79,7 +81,7 @@ class TestParent(Caller):
         try:
             await self._client._serve_inside(theirs, variables)
             connection = self.module.link.make(offered, None)
-            await loop.create_unix_connection(lambda: connection, sock=ours)
+            await connect_socket(ours, connection)
         except BaseException:
             theirs.close()
             ours.close()
@@ -93,6 +95,11 @@ class TestParent(Caller):
         assert tasks is not None
         try:
             await self.module.link.close(CLOSE_PATIENCE)
+            if self._client.connected:
+                # What is on its way comes before the end, which the worker finds by itself.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(CLOSE_PATIENCE):
+                        await self._client.wait_closed()
             await self._client.shutdown()
             for _turn in range(LAST_TURNS):
                 await asyncio.sleep(0)
