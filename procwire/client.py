@@ -258,8 +258,9 @@ class Client(Registrations):
         returned. A signal that is ignored when this is called stays ignored.
 
         Args:
-            loop: ``"asyncio"``, ``"uvloop"`` (needs the extra of that name), ``"auto"`` for
-                uvloop where it is installed, or a function that makes an event loop.
+            loop: ``"asyncio"``, ``"uvloop"`` or on Windows ``"winloop"`` (both need the extra
+                ``uvloop``), ``"auto"`` for that where it is installed, or a function that makes an
+                event loop.
 
         Raises:
             SystemExit: with status 1 when the worker cannot start, which the parent is told, or

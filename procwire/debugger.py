@@ -1,32 +1,38 @@
-"""A debugger for a worker: :mod:`pdb` over a Unix socket, which ``procwire attach`` connects to.
+"""A debugger for a worker: :mod:`pdb` over a connection that ``procwire attach`` makes.
 
 The thread that comes to a breakpoint waits for it; on the event loop's thread that is the whole
-worker. Meanwhile the watcher answers the parent's pings. The socket is this user's alone, as the
-one of the data plane is, and gone when the first has connected.
+worker. Meanwhile the watcher answers the parent's pings. Who may connect is this user alone, as
+with the data plane, and only the first one does.
 """
 
 from __future__ import annotations
 
 import os
 import pdb
-import socket
-import stat
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from procwire import listener
 from procwire._core import watcher_set_liveness
-from procwire.credentials import refusal
 
-__all__ = ["SOCKET_PREFIX", "stop", "waiting"]
+if sys.platform == "win32":
+    from procwire import debug_pipes as meeting
 
-SOCKET_PREFIX = "procwire-debug"
-"""What the names of such sockets, or of the directories made for them, begin with."""
+    Connection = meeting.PipeConnection
+else:
+    import socket
+
+    from procwire import debug_sockets as meeting
+
+    Connection = socket.socket
+
+__all__ = ["Connection", "meeting", "stop"]
+
+
+READ_SIZE = 64 * 1024
 
 
 class _Pause:
@@ -71,54 +77,20 @@ def stop(frame: FrameType, answers_pings: bool) -> None:
     debugger.set_trace(frame)
 
 
-def waiting(process: int | None = None) -> list[Path]:
-    """The sockets of workers, or of one, that wait for a debugger, the oldest first."""
-    pattern = f"{SOCKET_PREFIX}-{'*' if process is None else process}-*"
-    found = []
-    for base in listener.candidates():
-        for path in (*Path(base).glob(f"{pattern}.sock"), *Path(base).glob(f"{pattern}/s")):
-            with suppress(OSError):
-                status = path.lstat()
-                # Somebody else could have put one there, to hear what is typed.
-                if stat.S_ISSOCK(status.st_mode) and os.geteuid() in (0, status.st_uid):
-                    found.append((status.st_mtime_ns, path))
-    return [path for _, path in sorted(found)]
-
-
-def _wait(frame: FrameType) -> socket.socket | None:
+def _wait(frame: FrameType) -> Connection | None:
     """Say how to attach, and wait for whoever does."""
     where = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}()"
-    for base in listener.candidates():
-        try:
-            path, directory = listener.make_path(base, SOCKET_PREFIX)
-        except OSError:
-            continue
-        try:
-            with socket.socket(socket.AF_UNIX) as sock:
-                sock.bind(path)
-                os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
-                sock.listen(1)
-                _say(
-                    f"procwire: {where} waits at a breakpoint; to debug it:\n"
-                    f"    {sys.executable} -m procwire attach {os.getpid()}"
-                    f"    # or attach {path}"
-                )
-                while True:
-                    connection, _ = sock.accept()
-                    if refusal(connection) is None:
-                        return connection
-                    connection.close()
-        except OSError as error:
-            _say(f"procwire: {where}: no debugger can attach: {error}")
-            return None
-        finally:
-            with suppress(OSError):
-                os.unlink(path)
-            if directory is not None:
-                with suppress(OSError):
-                    os.rmdir(directory)
-    _say(f"procwire: {where}: no debugger can attach, there is no directory for its socket")
-    return None
+    try:
+        with meeting.offered() as offer:
+            _say(
+                f"procwire: {where} waits at a breakpoint; to debug it:\n"
+                f"    {sys.executable} -m procwire attach {os.getpid()}"
+                f"    # or attach {offer.address}"
+            )
+            return offer.accept()
+    except OSError as error:
+        _say(f"procwire: {where}: no debugger can attach: {error}")
+        return None
 
 
 def _say(text: str) -> None:
@@ -129,16 +101,21 @@ def _say(text: str) -> None:
 class _Terminal:
     """What pdb wants of a text file, for whoever is attached; input is at its end with him."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._reader = connection.makefile("r", encoding="utf-8", errors="replace")
+        # What has come of lines that nobody has asked for yet.
+        self._received = b""
 
     def readline(self) -> str:
         """A line, or nothing at the end."""
-        try:
-            return self._reader.readline()
-        except OSError:
-            return ""
+        with suppress(OSError):
+            while b"\n" not in self._received:
+                data = self._connection.recv(READ_SIZE)
+                if not data:
+                    break
+                self._received += data
+        line, newline, self._received = self._received.partition(b"\n")
+        return (line + newline).decode(errors="replace")
 
     def write(self, text: str) -> int:
         """Send a text."""
@@ -151,7 +128,6 @@ class _Terminal:
 
     def close(self) -> None:
         """Hang up."""
-        self._reader.close()
         self._connection.close()
 
 
@@ -162,7 +138,7 @@ class _Debugger(pdb.Pdb):
     a word, takes the breakpoints with him: the request that was looked at is answered.
     """
 
-    def __init__(self, connection: socket.socket, answers_pings: bool) -> None:
+    def __init__(self, connection: Connection, answers_pings: bool) -> None:
         self._terminal = _Terminal(connection)
         terminal: Any = self._terminal
         super().__init__(stdin=terminal, stdout=terminal, nosigint=True)

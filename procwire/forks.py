@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 import weakref
 from typing import NoReturn, Protocol
@@ -17,7 +18,9 @@ from typing import NoReturn, Protocol
 __all__ = ["END_SIGNALS", "end_child", "protect", "release"]
 
 END_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
 )
 """Those that end a worker, as its parent's good-bye does."""
 
@@ -50,27 +53,23 @@ def end_child() -> NoReturn:
     os._exit(1)
 
 
-# The signal mask of a thread that is forking.
-_before = threading.local()
+if sys.platform != "win32":
+    # The signal mask of a thread that is forking.
+    _before = threading.local()
 
+    def _hold_signals() -> None:
+        """A signal to the child must find it cut off: until then it would end the worker."""
+        _before.mask = signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS) if _protected else None
 
-def _hold_signals() -> None:
-    """A signal to the child must find it cut off: until then it would end the worker."""
-    _before.mask = signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS) if _protected else None
+    def _release_signals() -> None:
+        if _before.mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, _before.mask)
 
+    def _in_child() -> None:
+        for worker in list(_protected):
+            worker.cut_off_child()
+        _release_signals()
 
-def _release_signals() -> None:
-    if _before.mask is not None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, _before.mask)
-
-
-def _in_child() -> None:
-    for worker in list(_protected):
-        worker.cut_off_child()
-    _release_signals()
-
-
-if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_hold_signals, after_in_parent=_release_signals, after_in_child=_in_child
     )

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 
 from procwire import forks, startup, stdio
@@ -17,9 +18,12 @@ from procwire._core import watcher_exit_on_signal
 from procwire.control import own_process
 from procwire.session import EXIT_DEADLINE, Session
 
-__all__ = ["LoopName", "OwnProcess", "refuse_terminal"]
+__all__ = ["FAST_LOOP", "LoopName", "OwnProcess", "refuse_terminal"]
 
-LoopName = Literal["auto", "asyncio", "uvloop"]
+LoopName = Literal["auto", "asyncio", "uvloop", "winloop"]
+
+FAST_LOOP = "winloop" if sys.platform == "win32" else "uvloop"
+"""The one over libuv that there is for this platform."""
 
 _logger = logging.getLogger("procwire")
 
@@ -33,7 +37,7 @@ def refuse_terminal(methods: int) -> None:
     Raises:
         SystemExit: with status 2, when it is a person.
     """
-    if stdio.module_name() is not None or not os.isatty(0):
+    if stdio.module_name() is not None or not stdio.at_terminal():
         return
     # The arguments as they were, "-m procwire run …" included.
     arguments = ", ".join(json.dumps(argument) for argument in sys.orig_argv[1:])
@@ -94,21 +98,32 @@ class OwnProcess:
     async def _serve(
         self, open_session: Callable[[], Session], previous: dict[signal.Signals, Any]
     ) -> None:
-        loop = self._loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         session = self._session = open_session()
         for number, handler in previous.items():
             if handler is signal.SIG_IGN:
                 # Somebody has said so, nohup for instance.
                 continue
             try:
-                loop.add_signal_handler(number, session.stop)
-            except (NotImplementedError, RuntimeError, ValueError):
-                # Not every platform's loop has it, and only the main thread may.
+                self._stop_on(number, session)
+            except (RuntimeError, ValueError):
+                # Only the main thread may.
                 continue
             watcher_exit_on_signal(number)
             self._signals[number] = signal.SIG_DFL if handler is None else handler
         await session.start()
         await session.wait_closed()
+
+    def _stop_on(self, number: signal.Signals, session: Session) -> None:
+        try:
+            self._loop.add_signal_handler(number, session.stop)
+        except NotImplementedError:
+            # asyncio's loops on Windows; a signal wakes them all the same.
+            def stop(_number: int, _frame: object) -> None:
+                with suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(session.stop)
+
+            signal.signal(number, stop)
 
     def cut_off_child(self) -> None:
         """In a child process that a handler has forked: it ends when the handler has ended."""
@@ -129,11 +144,14 @@ def _loop_factory(
         return loop
     if loop == "asyncio":
         return None
-    if loop not in ("auto", "uvloop"):
-        raise ValueError(f"loop is 'auto', 'asyncio', 'uvloop' or a function; got {loop!r}")
+    if loop not in ("auto", "uvloop", "winloop"):
+        raise ValueError(
+            f"loop is 'auto', 'asyncio', 'uvloop', 'winloop' or a function; got {loop!r}"
+        )
     try:
         factory: Callable[[], asyncio.AbstractEventLoop]
-        factory = importlib.import_module("uvloop").new_event_loop
+        name = FAST_LOOP if loop == "auto" else loop
+        factory = importlib.import_module(name).new_event_loop
     except ImportError:
         if loop == "auto":
             return None

@@ -8,14 +8,55 @@ import pickle
 import signal
 import sys
 import traceback
-from multiprocessing.connection import Connection
+from multiprocessing.context import get_spawning_popen
 from multiprocessing.reduction import ForkingPickler
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from procwire._core import hold_lifeline
 from procwire.failures import describe
 
-__all__ = ["dump", "serve"]
+if TYPE_CHECKING:
+    # What a Pipe() of two directions is on this platform.
+    if sys.platform == "win32":
+        from multiprocessing.connection import PipeConnection
+
+        Connection: TypeAlias = PipeConnection[Any, Any]
+    else:
+        from multiprocessing import connection
+
+        Connection: TypeAlias = connection.Connection[Any, Any]
+
+__all__ = ["Handover", "dump", "serve"]
+
+
+class Handover:
+    """A connection that a process is given at its start.
+
+    On Windows multiprocessing would keep a second handle of it here until the process comes and
+    takes it; of one that dies before that nobody would notice. This one is the process's from its
+    beginning, and is gone with it.
+
+    Attributes:
+        connection: What is handed over.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def __getstate__(self) -> Any:
+        if sys.platform == "win32":
+            spawning = get_spawning_popen()
+            assert spawning is not None
+            return spawning.duplicate_for_child(self.connection.fileno())
+        else:  # noqa: RET505 - mypy looks at one of the two
+            return self.connection
+
+    def __setstate__(self, state: Any) -> None:
+        if sys.platform == "win32":
+            from multiprocessing.connection import PipeConnection
+
+            state = PipeConnection(state)
+        self.connection = state
 
 
 def dump(value: Any) -> bytes:
@@ -30,14 +71,17 @@ def dump(value: Any) -> bytes:
     return buffer.getvalue()
 
 
-def serve(connection: Connection) -> None:
+def serve(handover: Handover) -> None:
     """Run the calls that the worker sends; returns when it sends no more."""
+    connection = handover.connection
     worker = multiprocessing.parent_process()
     assert worker is not None
     # A pipe that is held open by the worker alone.
     hold_lifeline(worker.sentinel)
-    # A terminal sends it to all processes; it is the worker that decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal sends these to all processes; it is the worker that decides.
+    for name in ("SIGINT", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # It is standard error: a line must not be lost when the process is killed.
         sys.stdout.reconfigure(line_buffering=True)

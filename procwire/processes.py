@@ -20,16 +20,16 @@ import pickle
 import signal
 import threading
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from procwire.errors import HandlerError
-from procwire.pool_process import dump, serve
+from procwire.pool_process import Handover, dump, serve
 from procwire.runners import Call, Cancellable
 from procwire.threads import Threads
 
 if TYPE_CHECKING:
     from procwire._core import Method
+    from procwire.pool_process import Connection
 
 __all__ = ["Processes"]
 
@@ -63,7 +63,7 @@ class Process:
         # A daemon has no child processes, which would outlive it when it is killed; nor does the
         # interpreter wait for it at its end.
         self._process = context.Process(
-            target=serve, args=(theirs,), name="procwire-pool", daemon=True
+            target=serve, args=(Handover(theirs),), name="procwire-pool", daemon=True
         )
         try:
             with self._lifecycle:
@@ -95,7 +95,11 @@ class Process:
 
     def has_ended(self) -> bool:
         """Whether it has, while it had nothing to do."""
-        return self._connection.poll()
+        try:
+            return self._connection.poll()
+        except OSError:
+            # So says Windows of a pipe that nobody else has.
+            return True
 
     def kill(self) -> None:
         """End it now."""
@@ -260,7 +264,9 @@ def _death(status: int | None, was_ready: bool) -> HandlerError:
         name = signal.Signals(-status).name if -status in _SIGNALS else f"signal {-status}"
         how, details = f"was ended by {name}", {"signal": name}
     else:
-        how, details = f"ended with status {status}", {"status": status}
+        # The statuses of faults on Windows are known by these digits.
+        shown = f"0x{status:08X}" if status > 0xFFFF else str(status)
+        how, details = f"ended with status {shown}", {"status": status}
     when = "" if was_ready else " while it was starting: its standard error says why"
     return HandlerError(f"the pool process {how}{when}", code="E_PROCESS", **details)
 

@@ -19,9 +19,9 @@ import json
 import logging
 import os
 import struct
+import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,8 @@ FORMAT = "procwire recording"
 VERSION = 1
 MAX_HEAD_SIZE = 16 * 1024 * 1024
 """Bytes of the first line; the schema of all methods that there can be has fewer."""
+
+_LOCKED_BYTE = 0x7FFFFFFE
 
 # Direction and time, then the four fields of a frame's header.
 _RECORD = struct.Struct(">BQHBII")
@@ -168,23 +170,43 @@ class Recording:
 
 def _open_alone(path: str | os.PathLike[str]) -> int:
     """The descriptor of an empty file that nobody else records into."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    # As it is: Windows would make two bytes of some.
+    flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o600)
     try:
-        # Not everywhere; there, two workers must not be told the same file.
-        with suppress(ImportError):
-            import fcntl
-
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OSError(
-                    f"another worker is recording into {path}: put {{pid}} into the name"
-                ) from None
+        if not _lock(descriptor):
+            raise OSError(f"another worker is recording into {path}: put {{pid}} into the name")
         os.ftruncate(descriptor, 0)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> bool:
+        """Whether the file is this worker's from now on, as long as it is open."""
+        # A byte that is not there: one that is could not be read by others.
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return True
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> bool:
+        """Whether the file is this worker's from now on, as long as it is open."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def _write_all(file: IO[bytes], data: bytes | memoryview) -> None:

@@ -15,14 +15,28 @@ import os
 import sys
 from dataclasses import dataclass
 
-__all__ = ["Descriptors", "module_name", "sever", "take", "take_if_spawned"]
+from procwire._core import set_standard_handle
+
+if sys.platform == "win32":
+    from msvcrt import get_osfhandle as _handle
+else:
+
+    def _handle(descriptor: int) -> int:
+        return descriptor
+
+
+__all__ = ["Descriptors", "at_terminal", "module_name", "sever", "take", "take_if_spawned"]
 
 MODULE_NAME_VARIABLE = "PROCWIRE_MODULE_NAME"
 
 
 @dataclass(frozen=True)
 class Descriptors:
-    """Where the control plane is read and written, once nobody else can reach it."""
+    """Where the control plane is read and written, once nobody else can reach it.
+
+    On Windows they are handles: descriptors are numbers of the C library's there, and libraries may
+    have different ones.
+    """
 
     input: int
     output: int
@@ -35,6 +49,12 @@ _module_name: str | None = None
 def module_name() -> str | None:
     """The name that the parent gave this module, or ``None`` when no parent has spawned it."""
     return _module_name
+
+
+def at_terminal() -> bool:
+    """Whether a person has started this process, and can type what it reads."""
+    # Windows takes the null device for a terminal.
+    return _taken is None and os.isatty(0)
 
 
 def take_if_spawned() -> Descriptors | None:
@@ -57,9 +77,11 @@ def take() -> Descriptors:
             if stream is not None:
                 stream.flush()
         # os.dup() makes descriptors that child processes do not inherit.
-        descriptors = Descriptors(os.dup(0), os.dup(1))
+        descriptors = Descriptors(_handle(os.dup(0)), _handle(os.dup(1)))
         sever(0)
         os.dup2(2, 1)
+        for descriptor in (0, 1):
+            set_standard_handle(descriptor, _handle(descriptor))
         if hasattr(sys.stdout, "reconfigure"):
             # It is a person's terminal or log now: a line must appear when it is printed.
             sys.stdout.reconfigure(line_buffering=True)

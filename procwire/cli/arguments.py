@@ -8,6 +8,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 
 from procwire.cli.errors import CommandError
 from procwire.client import Client
+from procwire.own_process import FAST_LOOP
 
 __all__ = ["add_loop", "check_method", "count", "seconds"]
 
@@ -16,9 +17,9 @@ def add_loop(parser: ArgumentParser) -> None:
     """The argument that chooses the worker's event loop."""
     parser.add_argument(
         "--loop",
-        choices=("auto", "asyncio", "uvloop"),
+        choices=("auto", "asyncio", FAST_LOOP),
         default="asyncio",
-        help="the event loop: auto is uvloop where it is installed (default: asyncio)",
+        help=f"the event loop: auto is {FAST_LOOP} where it is installed (default: asyncio)",
     )
 
 

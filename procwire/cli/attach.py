@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import select
 import socket
 import sys
+import threading
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
-from pathlib import Path
 
 from procwire.cli.errors import CommandError
 from procwire.cli.output import note
-from procwire.debugger import waiting
+from procwire.debugger import Connection, meeting
 
 __all__ = ["add_arguments", "execute"]
 
@@ -33,71 +32,51 @@ def add_arguments(parser: ArgumentParser) -> None:
 def execute(options: Namespace) -> int:
     """Connect this terminal with the debugger until the handler goes on."""
     with _connect(options.worker) as connection:
-        typed = sys.stdin.fileno()
-        sources = [connection.fileno(), typed]
-        while True:
-            readable, _, _ = select.select(sources, [], [])
-            if typed in readable:
-                data = os.read(typed, READ_SIZE)
-                if data:
-                    # It may be gone; what it has said last is read below.
-                    with suppress(OSError):
-                        connection.sendall(data)
-                else:
-                    sources.remove(typed)
-                    with suppress(OSError):
-                        connection.shutdown(socket.SHUT_WR)
-            if connection.fileno() in readable:
-                said = _receive(connection)
-                if not said:
-                    note("\nthe handler goes on")
-                    return 0
-                sys.stdout.write(said.decode(errors="replace"))
-                sys.stdout.flush()
+        # Nobody waits for it: at the end it still waits for somebody to type.
+        threading.Thread(target=_send_typed, args=(connection,), daemon=True).start()
+        while said := _receive(connection):
+            sys.stdout.write(said.decode(errors="replace"))
+            sys.stdout.flush()
+    note("\nthe handler goes on")
+    return 0
 
 
-def _receive(connection: socket.socket) -> bytes:
+def _send_typed(connection: Connection) -> None:
+    typed = sys.stdin.fileno()
+    # It may be gone; what it has said last is read by the other thread.
+    with suppress(OSError, ValueError):
+        while data := os.read(typed, READ_SIZE):
+            connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+
+
+def _receive(connection: Connection) -> bytes:
     try:
         return connection.recv(READ_SIZE)
     except ConnectionError:
         return b""
 
 
-def _connect(worker: str | None) -> socket.socket:
+def _connect(worker: str | None) -> Connection:
     """A connection to the worker's debugger."""
-    for path in _paths(worker):
-        connection = socket.socket(socket.AF_UNIX)
+    for address in _addresses(worker):
         try:
-            connection.connect(str(path))
-        except ConnectionRefusedError:
-            # Its worker was killed.
-            connection.close()
-            _remove(path)
+            connection = meeting.connect(address)
+        except ValueError:
+            raise CommandError(f"{address} is neither a process id nor a socket") from None
         except OSError as error:
-            connection.close()
-            raise CommandError(f"{path} cannot be connected to: {error.strerror}") from None
-        else:
+            raise CommandError(f"{address} cannot be connected to: {error.strerror}") from None
+        if connection is not None:
             return connection
     whom = "no worker" if worker is None else f"no thread of {worker}"
     raise CommandError(f"{whom} waits at a breakpoint")
 
 
-def _paths(worker: str | None) -> list[Path]:
+def _addresses(worker: str | None) -> list[str]:
     if worker is not None and not worker.isdecimal():
-        path = Path(worker)
-        if not path.is_socket():
-            raise CommandError(f"{worker} is neither a process id nor a socket")
-        return [path]
-    found = waiting(None if worker is None else int(worker))
+        return [worker]
+    found = meeting.waiting(None if worker is None else int(worker))
     if worker is None and len(found) > 1:
-        listed = "\n    ".join(str(path) for path in found)
+        listed = "\n    ".join(found)
         raise CommandError(f"several workers wait, choose one:\n    {listed}")
     return found
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()
-    if path.name == "s":
-        with suppress(OSError):
-            path.parent.rmdir()

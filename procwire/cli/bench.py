@@ -254,9 +254,17 @@ def _size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def _processor_time(process: int | None) -> float | None:
-    """Seconds of processor time that a process has used; ``None`` where that cannot be asked."""
-    if process is None or sys.platform != "linux":
+if sys.platform == "linux":
+
+    def _processor_time(process: int | None) -> float | None:
+        """Seconds of processor time that a process has used; ``None`` without a process."""
+        if process is None:
+            return None
+        # clock_getcpuclockid(3), which Python does not have: CPUCLOCK_SCHED of another process.
+        return time.clock_gettime((~process << 3) | 2)
+
+else:
+
+    def _processor_time(process: int | None) -> float | None:
+        """Nobody tells here."""
         return None
-    # clock_getcpuclockid(3), which Python does not have: CPUCLOCK_SCHED of another process.
-    return time.clock_gettime((~process << 3) | 2)

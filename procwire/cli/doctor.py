@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import shutil
-import socket
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -16,14 +15,20 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-from procwire import _core, listener
+from procwire import _core
 from procwire.cli.arguments import add_loop
 from procwire.cli.output import Output
 from procwire.errors import ProcwireError
+from procwire.parent.connecting import connect
 from procwire.parent.module import Command
 from procwire.parent.process import WorkerProcess
 from procwire.parent.schema import Init, parse_init
 from procwire.version import __version__
+
+if sys.platform == "win32":
+    from procwire import pipe_listener
+else:
+    from procwire import unix_listener
 
 __all__ = ["add_arguments", "execute"]
 
@@ -103,31 +108,31 @@ def _about_packages() -> Iterator[Finding]:
             )
 
 
-def _about_sockets() -> Iterator[Finding]:
-    chosen = False
-    for base in listener.candidates():
+if sys.platform == "win32":
+
+    def _about_sockets() -> Iterator[Finding]:
         try:
-            path, directory = listener.make_path(base)
+            name = pipe_listener.probe()
         except OSError as error:
-            yield None, "sockets in", f"{base}: no, {error.strerror or error}"
-            continue
-        size = len(os.fsencode(path))
-        try:
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.bind(path)
-        except OSError as error:
-            yield None, "sockets in", f"{base}: no, {error.strerror or error}"
-            continue
-        finally:
-            with suppress(OSError):
-                os.unlink(path)
-            if directory is not None:
-                os.rmdir(directory)
-        said = f"{base}: paths have {size} bytes of {listener.MAX_PATH_SIZE}"
-        yield True, "sockets in", said + ("" if chosen else ", this one is taken")
-        chosen = True
-    if not chosen:
-        yield False, "sockets", "there is no directory for them: set TMPDIR to a private one"
+            yield False, "named pipes", f"none can be made: {error.strerror or error}"
+        else:
+            yield True, "named pipes", f"{name} and the like"
+
+else:
+
+    def _about_sockets() -> Iterator[Finding]:
+        chosen = False
+        for base in unix_listener.candidates():
+            try:
+                size = unix_listener.probe(base)
+            except OSError as error:
+                yield None, "sockets in", f"{base}: no, {error.strerror or error}"
+                continue
+            said = f"{base}: paths have {size} bytes of {unix_listener.MAX_PATH_SIZE}"
+            yield True, "sockets in", said + ("" if chosen else ", this one is taken")
+            chosen = True
+        if not chosen:
+            yield False, "sockets", "there is no directory for them: set TMPDIR to a private one"
 
 
 def _about_node() -> Iterator[Finding]:
@@ -140,6 +145,19 @@ def _about_node() -> Iterator[Finding]:
             yield True, "@procwire/core", f"{version} in {package.parent}"
             return
     yield None, "@procwire/core", "not installed here (npm install @procwire/core)"
+
+
+class _Visitor(asyncio.BufferedProtocol):
+    """A connection on which nothing is said."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return bytearray(1)
+
+    def leave(self) -> None:
+        self._transport.close()
 
 
 async def _start(target: str, arguments: list[str]) -> tuple[Finding, Init | None]:
@@ -155,11 +173,12 @@ async def _start(target: str, arguments: list[str]) -> tuple[Finding, Init | Non
     try:
         async with asyncio.timeout(INIT_TIMEOUT):
             offered = parse_init(await asyncio.shield(process.announced))
-            _, writer = await asyncio.open_unix_connection(offered.path)
+            visitor = _Visitor()
+            await connect(offered.path, visitor)
         ready = time.perf_counter() - began
         patience = SHUTDOWN_PATIENCE
         process.say_good_bye()
-        writer.close()
+        visitor.leave()
     except TimeoutError:
         return (False, target, f"a parent would give up: not ready in {INIT_TIMEOUT:g} s"), None
     except (ProcwireError, OSError) as error:

@@ -11,7 +11,8 @@ __all__ = ["CommandError", "TargetError", "show_failure", "users_part"]
 
 _NOT_THE_USERS = (
     str(Path(__file__).resolve().parent.parent),
-    str(importlib.__file__),
+    # Not its __file__, which is elsewhere when the standard library is in an archive.
+    importlib.import_module.__code__.co_filename,
     "<frozen importlib",
 )
 

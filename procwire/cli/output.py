@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -31,8 +32,14 @@ class Output:
     def write(self, data: bytes) -> None:
         """Write bytes as they are."""
         view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            if sys.platform == "win32" and error.errno == errno.EINVAL:
+                # So its C library says that nobody reads any more.
+                raise BrokenPipeError from None
+            raise
 
 
 class Progress:

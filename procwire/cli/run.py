@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from argparse import ArgumentParser, Namespace
 
 from procwire import logs, startup, stdio
@@ -33,7 +32,7 @@ def execute(options: Namespace) -> int:
     """Serve until the parent says good-bye."""
     logs.speak_up()
     # Before the user's module is imported: nothing that it prints may reach the parent.
-    if not os.isatty(0):
+    if not stdio.at_terminal():
         # Nor must an import that takes its time outlive a parent.
         own_process(stdio.take(), EXIT_DEADLINE)
     try:
@@ -47,7 +46,7 @@ def execute(options: Namespace) -> int:
             client = load(options.target)
             open_session = client._open_session
     except BaseException as error:
-        if os.isatty(0):
+        if stdio.at_terminal():
             raise
         if isinstance(error, TargetError):
             _logger.error("the worker cannot start: %s: %s", type(error).__name__, error)

@@ -34,8 +34,11 @@ def load(target: str) -> Client:
         TargetError: there is no such module, or no such client in it.
         Exception: whatever the module has raised.
     """
-    place, _, name = target.partition(":")
-    if not place or (":" in target and not name):
+    place, colon, name = target.rpartition(":")
+    if not colon or "/" in name or os.sep in name:
+        # There is none, or it is that of a drive.
+        place, colon, name = target, "", ""
+    if not place or (colon and not name):
         raise TargetError(f"a target is MODULE:CLIENT, got {target!r}", status=2)
     directory, module_name = _module_of(place)
     if directory not in sys.path:
