@@ -11,8 +11,8 @@ PYTEST_ARGS ?=
 TEST_JOBS ?= 6
 BUILD_JOBS ?= 2
 SECONDS ?= 600
-# Every compiled module has stubs.
-EXTENSIONS := $(patsubst procwire/%.pyx,procwire.%,$(wildcard procwire/*.pyx))
+# Every compiled module has stubs; that for named pipes is there on Windows alone.
+EXTENSIONS := $(patsubst procwire/%.pyx,procwire.%,$(filter-out %/_named_pipe.pyx,$(wildcard procwire/*.pyx)))
 
 ifeq ($(VERSIONS),)
 $(error no Python 3.11 or later was found)
@@ -55,10 +55,12 @@ test-parent-1.1.0: FILES := aborts acks_and_events codecs golden handlers stream
 test-parent-%: build/venv-$(OLDEST)/ready
 	tools/test-parent $* build/venv-$(OLDEST)/bin/python build/parents/$* $(FILES)
 
+NOT_ON_WINDOWS := '/(credentials|debug_sockets|unix_listener)\.py$$'
 lint: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
 	build/venv-$(NEWEST)/bin/ruff check .
 	build/venv-$(NEWEST)/bin/ruff format --check .
 	build/venv-$(NEWEST)/bin/mypy
+	build/venv-$(NEWEST)/bin/mypy --platform win32 --exclude $(NOT_ON_WINDOWS) procwire pytest_procwire.py
 	$(MAKE) --no-print-directory typing
 
 # What users get, so away from the source tree: the stubs are held against the compiled modules, and
@@ -150,17 +152,22 @@ build/wheels-aarch64: build/venv-aarch64/ready build/venv-wheels/ready dist/sdis
 	$(call build_wheel,$@,build/venv-aarch64,aarch64,auto,--no-build-isolation)
 
 build/venv-aarch64/ready: pyproject.toml
-	$(shell tools/find-pythons $(DEBIAN_PYTHON)) -m venv --clear build/venv-aarch64
-	build/venv-aarch64/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
-		>build/venv-aarch64/requirements.txt
-	build/venv-aarch64/bin/pip install --quiet -r build/venv-aarch64/requirements.txt
-	touch $@
+	$(call venv_for_building,build/venv-aarch64,$(DEBIAN_PYTHON))
 
 build/venv-wheels/ready: pyproject.toml
 	$(shell tools/find-pythons $(NEWEST)) -m venv --clear build/venv-wheels
 	build/venv-wheels/bin/pip install --quiet 'pip>=25.1'
 	build/venv-wheels/bin/pip install --quiet --group wheels
 	touch $@
+
+# What the build needs, where pip cannot install it by itself.  $(1): environment, $(2): version
+define venv_for_building
+	$(shell tools/find-pythons $(2)) -m venv --clear $(1)
+	$(1)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		>$(1)/requirements.txt
+	$(1)/bin/pip install --quiet -r $(1)/requirements.txt
+	touch $(1)/ready
+endef
 
 # $(1): where it goes, $(2): environment, $(3): machine, $(4): platform, $(5): options of pip
 define build_wheel
@@ -173,6 +180,38 @@ define check_wheels
 	build/venv-wheels/bin/check-wheel-contents $(1)
 	build/venv-wheels/bin/twine check --strict $(1) $(2)
 endef
+
+# ---- Windows, under wine: see CONTRIBUTING.md ----------------------------------------------------
+
+.PHONY: test-windows-wine wheel-windows
+
+# That of tools/windows/requirements.txt.  The wheel is built with the headers of a Python of the same
+# version that is here.
+WINDOWS_PYTHON := 3.13
+WINDOWS_PINS := $(addprefix tools/windows/,set-up requirements.txt requirements.py package-lock.json) \
+	$(wildcard tools/windows/missing/*)
+
+# PYTEST_ARGS for tests of pytest's that are chosen by hand, and no others.
+test-windows-wine:
+	@reason=$$(tools/windows/why-not $(WINDOWS_PYTHON)); if [ -n "$$reason" ]; then \
+		echo "$@: SKIPPED, nothing was checked: $$reason"; \
+	else \
+		$(MAKE) --no-print-directory build/windows/ready wheel-windows node_modules/.package-lock.json && \
+		tools/windows/run-tests build/venv-wheels $(WINDOWS_PYTHON) build/wheels-windows/*.whl $(PYTEST_ARGS); \
+	fi
+
+wheel-windows: build/wheels-windows/ready
+
+build/wheels-windows/ready: tools/windows/build-wheel tools/windows/pyconfig.h build/venv-windows/ready build/windows/ready dist/sdist
+	tools/windows/build-wheel build/venv-windows build/wheels-windows $(SOURCE_DATE_EPOCH) dist/procwire-*.tar.gz
+	touch $@
+
+build/venv-windows/ready: pyproject.toml
+	$(call venv_for_building,build/venv-windows,$(WINDOWS_PYTHON))
+
+build/windows/ready: $(WINDOWS_PINS) pyproject.toml build/venv-wheels/ready
+	tools/windows/set-up build/venv-wheels $(WINDOWS_PYTHON)
+	touch $@
 
 # ---- documentation: docs/ as a site --------------------------------------------------------------
 
