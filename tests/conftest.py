@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 import procwire
+from procwire.own_process import FAST_LOOP
 
 ROOT = Path(__file__).resolve().parent.parent
-LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", "uvloop"]
+LOOPS = ["asyncio", FAST_LOOP]
 if chosen := os.environ.get("TEST_LOOPS"):
     LOOPS = [name for name in LOOPS if name in chosen.split(",")]
 

@@ -23,6 +23,18 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "procwire", *words]
 
 
+LOG = """
+import os, runpy, sys
+os.dup2(os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+runpy.run_module("procwire", run_name="__main__")
+"""
+
+
+def logging_into(log: Path, *words: str) -> list[str]:
+    """What Python takes to call procwire with these words, its standard error in a file."""
+    return ["-c", LOG, str(log), *words]
+
+
 def procwire(
     *words: str, cwd: Path = WORKERS, stdin: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:

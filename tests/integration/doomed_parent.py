@@ -34,7 +34,7 @@ def main(loop_name: str, situation: str) -> None:
     elif situation in ("block_loop", "lock_loop", "lock_thread"):
         parent.request(situation, 1, 3600)
         wait_until(lambda: "stuck" in parent.stderr(), "the handler runs")
-    print(parent.process.pid, parent.init["pipe"], flush=True)
+    print(parent.pid, parent.init["pipe"], flush=True)
     time.sleep(3600)
 
 

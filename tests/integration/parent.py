@@ -9,26 +9,36 @@ from __future__ import annotations
 import json
 import os
 import queue
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import msgpack
+import pytest
 
 from procwire import MsgpackCodec
 from procwire._core import METHOD_ID_ABORT, METHOD_ID_AUTH, Frame, FrameReader, pack_header
 
+from .. import processes
+
+if sys.platform == "win32":
+    from .pipe import Pipe
+
 WORKERS = Path(__file__).resolve().parent / "workers"
-DEADLINE = 20.0
-"""Seconds after which a test gives up; nothing that works takes a tenth of it."""
+KILLED = 1 if sys.platform == "win32" else -9
+"""The exit status of a worker that is killed."""
+DEADLINE = 60.0 if processes.WINE else 20.0
+"""Seconds after which a test gives up; nothing that works takes a tenth of it, but under wine."""
 
 RESULT = 0x03
 ERROR = 0x07
@@ -52,15 +62,18 @@ class Parent:
         environment: dict[str, str] | None = None,
         command: list[str] | None = None,
         cwd: str | Path | None = None,
+        stderr: int = subprocess.PIPE,
     ) -> None:
         inherited = {**os.environ, "PROCWIRE_MODULE_NAME": "test", **(environment or {})}
         self.process = subprocess.Popen(
             command or [sys.executable, str(WORKERS / worker), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             env=inherited,
             cwd=cwd,
+            # Ctrl-Break goes to a whole group, which is not to be that of the tests.
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         self._reads = threading.Event()
@@ -117,8 +130,7 @@ class Parent:
         self._lines.put(None)
 
     def _read_stderr(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+        for line in self.process.stderr or ():
             self._errors.append(line)
 
     def line(self) -> bytes:
@@ -158,7 +170,8 @@ class Parent:
         self.process.stdin.close()
 
     def stderr(self) -> str:
-        return b"".join(self._errors).decode(errors="replace")
+        # Windows ends lines in its own way, but not those of os.write().
+        return b"".join(self._errors).decode(errors="replace").replace("\r\n", "\n")
 
     def stderr_at_end(self) -> str:
         """All of standard error; the worker must have ended."""
@@ -169,16 +182,31 @@ class Parent:
         """The exit code."""
         return self.process.wait(DEADLINE)
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        self.process.send_signal(number)
+    @property
+    def pid(self) -> int:
+        """The worker's process."""
+        return processes.interpreter(self.process.pid)
+
+    def kill(self, number: int | None = None) -> None:
+        """Send a signal; without one, end the worker at once."""
+        if number is None:
+            self.process.kill()
+        else:
+            self.process.send_signal(number)
 
     # ---- the data plane ------------------------------------------------------------------------
 
-    def open_socket(self) -> socket.socket:
+    def open_socket(self, patience: float = DEADLINE) -> socket.socket:
+        """A connection to the worker; TimeoutError when it is not let in."""
+        if sys.platform == "win32":
+            pipe: Any = Pipe.open(self.init["pipe"], patience)
+            pipe.settimeout(DEADLINE)
+            return pipe
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        opened.settimeout(DEADLINE)
+        opened.settimeout(patience)
         try:
             opened.connect(self.init["pipe"])
+            opened.settimeout(DEADLINE)
         except BaseException:
             opened.close()
             raise
@@ -198,6 +226,14 @@ class Parent:
     def send(self, data: bytes) -> None:
         assert self.socket is not None
         self.socket.sendall(data)
+
+    def takes_more(self) -> bool:
+        """Whether the system would take more of what is sent."""
+        assert self.socket is not None
+        if sys.platform == "win32":
+            taken: bool = self.socket.takes_more()
+            return taken
+        return bool(select.select([], [self.socket], [], 0)[1])
 
     def frame(self, method: str | int, request_id: int, payload: bytes = b"") -> bytes:
         return pack_header(self.method_id(method), 0, request_id, len(payload)) + payload
@@ -244,6 +280,39 @@ class Parent:
         return False
 
 
+def lose_connection(parent: Parent) -> None:
+    """Hang up, and say nothing on the control plane."""
+    assert parent.socket is not None
+    parent.socket.close()
+    parent.socket = None
+
+
+SIGNALS: dict[str, int]
+"""Those that end a worker as its parent's good-bye does."""
+if sys.platform == "win32":
+    SIGNALS = {"Ctrl-Break": signal.CTRL_BREAK_EVENT}
+else:
+    SIGNALS = {name: getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP")}
+
+
+def ends(*names: str) -> pytest.MarkDecorator:
+    """Have a test try these ways to end a worker; Windows has one event for all signals."""
+    ways: dict[str, Callable[[Parent], None]] = {
+        "$shutdown": lambda parent: parent.control_message("$shutdown"),
+        "end of input": lambda parent: parent.end_control(),
+        "lost connection": lose_connection,
+    }
+    chosen = [pytest.param(ways[name], id=name) for name in names if name in ways]
+    without = pytest.mark.skipif(processes.WINE, reason="wine has no console without a display")
+    wanted = (
+        list(SIGNALS) if sys.platform == "win32" else [name for name in names if name in SIGNALS]
+    )
+    for name in wanted:
+        kill = partial(Parent.kill, number=SIGNALS[name])
+        chosen.append(pytest.param(kill, id=name, marks=without))
+    return pytest.mark.parametrize("end", chosen)
+
+
 class Workers:
     """Workers that go from test to test: to start one takes longer than most tests."""
 
@@ -280,9 +349,8 @@ def wait_until(condition: Any, what: str) -> None:
 def stands_still(parent: Parent) -> bool:
     """Whether the worker has used no processor time for a while: it waits for its parent."""
 
-    def used() -> str:
-        fields = Path(f"/proc/{parent.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return " ".join(fields[11:13])
+    def used() -> float:
+        return processes.processor_seconds(parent.pid)
 
     before = used()
     time.sleep(0.2)

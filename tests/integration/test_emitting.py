@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import msgpack
 import pytest
 
+from ..processes import resident_kib
 from .parent import EVENT, RESULT, Parent, stands_still, wait_until
-from .test_flow import BOUND_KIB, resident_kib
+from .test_flow import BOUND_KIB
 
 
 @pytest.fixture
@@ -25,10 +26,10 @@ def test_they_come_in_order(parent: Parent) -> None:
 
 
 def test_a_flood_is_bounded(parent: Parent) -> None:
-    base = resident_kib(parent)
+    base = resident_kib(parent.pid)
     parent.request("flood", 1, [2000, 10_000, 4])
     wait_until(lambda: stands_still(parent), "the threads wait")
-    assert resident_kib(parent) - base < BOUND_KIB
+    assert resident_kib(parent.pid) - base < BOUND_KIB
     frames = [parent.receive() for _ in range(4 * 2000 + 1)]
     assert sum((frame.flags, len(frame.payload)) == (EVENT, 10_000) for frame in frames) == 8000
 

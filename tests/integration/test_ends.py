@@ -15,19 +15,15 @@ from procwire._core import pack_header
 from procwire.session import WorkerProtocol
 
 from ..inprocess import connect, serve
+from ..loops import loop_factory
 
 PAYLOAD = bytes(4 * 1024 * 1024)
 
 
 def run(loop_name: str, main: Coroutine[Any, Any, None]) -> list[Any]:
     """What the loop had to report."""
-    factory = None
-    if loop_name == "uvloop":
-        import uvloop
-
-        factory = uvloop.new_event_loop
     reported: list[Any] = []
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=loop_factory(loop_name)) as runner:
         runner.get_loop().set_exception_handler(lambda _, context: reported.append(context))
         runner.run(main)
     return reported

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import select
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from .parent import (
     STREAM_END,
     STREAM_ERROR,
     Parent,
+    ends,
     stands_still,
     wait_until,
 )
@@ -109,13 +108,7 @@ def test_init_waits_for_start_up(start: Start) -> None:
 
 # ---- the end comes during start-up ---------------------------------------------------------------
 
-ENDS: dict[str, Callable[[Parent], None]] = {
-    "$shutdown": lambda parent: parent.control_message("$shutdown"),
-    "end of input": lambda parent: parent.end_control(),
-    "SIGTERM": lambda parent: parent.kill(signal.SIGTERM),
-    "SIGINT": lambda parent: parent.kill(signal.SIGINT),
-}
-every_end = pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+every_end = ends("$shutdown", "end of input", "SIGTERM", "SIGINT")
 
 
 @every_end
@@ -218,7 +211,7 @@ def test_what_waits_for_start_up_is_bounded(start: Start) -> None:
                     sent += parent.socket.send(packet[sent % len(packet) :])  # type: ignore[union-attr]
             except BlockingIOError:
                 # It may only have been slow: then there is room again in the end.
-                return stands_still(parent) and not select.select([], [parent.socket], [], 0)[1]
+                return stands_still(parent) and not parent.takes_more()
 
         wait_until(is_full, "nothing more is read")
         # What is kept, what the worker's buffer and the sockets' hold.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ..processes import peak_kib, resident_kib
 from .parent import CHUNK, EVENT, RESULT, STREAM_END, Parent, stands_still, wait_until
 
 MIB = 1024 * 1024
@@ -19,19 +20,6 @@ MIB = 1024 * 1024
 
 def limited(loop_name: str, **options: object) -> Parent:
     return Parent("limits.py", loop_name, json.dumps(options))
-
-
-def resident_kib(parent: Parent) -> int:
-    return _memory_kib(parent, "VmRSS")
-
-
-def peak_kib(parent: Parent) -> int:
-    return _memory_kib(parent, "VmHWM")
-
-
-def _memory_kib(parent: Parent, name: str) -> int:
-    status = Path(f"/proc/{parent.process.pid}/status").read_text()
-    return int(status.split(f"{name}:")[1].split()[0])
 
 
 def send_until_nobody_reads(parent: Parent, data: bytes) -> int:
@@ -105,13 +93,13 @@ def test_requests_that_end_at_once_hold_nothing(loop_name: str) -> None:
 def test_a_flood_of_large_requests_stops_and_goes_on(loop_name: str, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     with Parent("limits.py", loop_name, "{}", str(gate)) as parent:
-        base = resident_kib(parent)
+        base = resident_kib(parent.pid)
         total = 100
         data = b"".join(parent.frame("until", number, bytes(MIB)) for number in range(1, total + 1))
         sent = send_until_nobody_reads(parent, data)
         # 12 MiB under way, 4 MiB waiting, the one that is arriving.
         assert sent < 20 * MIB
-        assert peak_kib(parent) - base < 20 * 1024
+        assert peak_kib(parent.pid) - base < 20 * 1024
         gate.touch()
         writer = threading.Thread(target=parent.send, args=(memoryview(data)[sent:],))
         writer.start()
@@ -128,7 +116,7 @@ ECHOES = ["echo", "echo_later", "echo_in_thread", "echo_by_context", "echo_by_co
 @pytest.mark.parametrize("size", [30_000, MIB])
 def test_both_sides_full(loop_name: str, method: str, size: int) -> None:
     with limited(loop_name) as parent:
-        base = resident_kib(parent)
+        base = resident_kib(parent.pid)
         total = 64 * MIB // size
         payload = random.Random(size).randbytes(size)
         data = b"".join(parent.frame(method, number, payload) for number in range(1, total + 1))
@@ -136,7 +124,7 @@ def test_both_sides_full(loop_name: str, method: str, size: int) -> None:
         assert sent < len(data) // 2
         # Requests under way and their answers 12 MiB, waiting 4, the transport 1, the one that
         # arrives; of what has been freed the allocator keeps a part.
-        assert peak_kib(parent) - base < 32 * 1024
+        assert peak_kib(parent.pid) - base < 32 * 1024
         writer = threading.Thread(target=parent.send, args=(memoryview(data)[sent:],))
         writer.start()
         answered = set()
@@ -155,7 +143,7 @@ def test_all_answered_at_once(loop_name: str, tmp_path: Path, size: int) -> None
     gate = tmp_path / "gate"
     with Parent("limits.py", loop_name, "{}", str(gate)) as parent:
         assert parent.socket is not None
-        base = resident_kib(parent)
+        base = resident_kib(parent.pid)
         total = 64 * MIB // size
         data = b"".join(parent.frame("back", number, bytes(size)) for number in range(1, total + 1))
         sent = send_until_nobody_reads(parent, data)
@@ -163,7 +151,7 @@ def test_all_answered_at_once(loop_name: str, tmp_path: Path, size: int) -> None
         sent += send_until_nobody_reads(parent, data[sent:])
         # What the sockets hold of it is read, and no more.
         assert sent < 20 * MIB
-        assert peak_kib(parent) - base < 32 * 1024
+        assert peak_kib(parent.pid) - base < 32 * 1024
         writer = threading.Thread(target=parent.send, args=(memoryview(data)[sent:],))
         writer.start()
         frames = [parent.receive() for _ in range(total)]
@@ -179,7 +167,7 @@ STREAM_MIB, STREAM_MIB_PER_SECOND = map(
 
 def test_a_stream_to_a_slow_parent(loop_name: str) -> None:
     with limited(loop_name) as parent:
-        base = parent.call("peak")
+        base = peak_kib(parent.pid)
         count = STREAM_MIB * 16
         parent.request("rate", 1, count)
         began = time.monotonic()
@@ -193,7 +181,7 @@ def test_a_stream_to_a_slow_parent(loop_name: str) -> None:
         assert parent.receive().flags == STREAM_END
         assert time.monotonic() - began > STREAM_MIB / STREAM_MIB_PER_SECOND / 2
         # The transport's high-water mark, and far less than the 16 MiB beside it.
-        assert parent.call("peak", None, 2) - base < 4 * 1024
+        assert peak_kib(parent.pid) - base < 4 * 1024
 
 
 def test_a_million_aborts_of_unknown_requests(loop_name: str) -> None:
@@ -205,11 +193,11 @@ def test_a_million_aborts_of_unknown_requests(loop_name: str) -> None:
 
         send_aborts(1)
         base = parent.call("blocks")
-        resident = resident_kib(parent)
+        resident = resident_kib(parent.pid)
         for turn in range(1, 11):
             send_aborts(turn * 1_000_000)
         assert parent.call("blocks") - base < 50
-        assert resident_kib(parent) - resident < 256
+        assert resident_kib(parent.pid) - resident < 256
 
 
 def test_aborts_of_finished_requests_and_again(loop_name: str) -> None:
@@ -295,9 +283,9 @@ def test_aborted_streams_that_wait_leave_nothing(loop_name: str) -> None:
 
         parent.request("rate", 1, 1024)
         start_and_abort(5_000)
-        before = resident_kib(parent)
+        before = resident_kib(parent.pid)
         start_and_abort(40_000)
-        assert resident_kib(parent) - before < 2048
+        assert resident_kib(parent.pid) - before < 2048
 
 
 def test_an_abort_comes_before_what_is_handed_out(loop_name: str) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
-from .parent import CHUNK, ERROR, RESULT, STREAM_END, Parent, wait_until
+from ..processes import children as children_of
+from ..processes import is_running, kill, threads
+from .parent import CHUNK, ERROR, KILLED, RESULT, STREAM_END, Parent, wait_until
 
 EXIT_DEADLINE = 4.4
 
@@ -27,30 +31,8 @@ def children() -> Iterator[list[int]]:
     pids: list[int] = []
     yield pids
     for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-
-
-def is_running(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    # A zombie has ended, and waits for whoever reads its status.
-    return status.rsplit(")", 1)[1].split()[0] != "Z"
-
-
-def children_of(pid: int) -> set[int]:
-    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
-
-
-def threads_of(pid: int) -> list[str]:
-    try:
-        return os.listdir(f"/proc/{pid}/task")
-    except FileNotFoundError:
-        return []
+        with suppress(psutil.NoSuchProcess):
+            kill(pid)
 
 
 def met(directory: Path, count: int) -> list[int]:
@@ -161,11 +143,13 @@ def test_exceptions_travel(parent: Parent, kind: str) -> None:
     assert parent.call("double", 2) == 4
 
 
-DEATHS = {
-    "segfault": ("was ended by SIGSEGV", {"signal": "SIGSEGV"}),
-    "kill": ("was ended by SIGKILL", {"signal": "SIGKILL"}),
-    "exit": ("ended with status 3", {"status": 3}),
-}
+DEATHS: dict[str, tuple[str, dict[str, object]]] = {"exit": ("ended with status 3", {"status": 3})}
+if sys.platform == "win32":
+    DEATHS["fault"] = ("ended with status 0xC0000005", {"status": 0xC0000005})
+    DEATHS["kill"] = ("ended with status 15", {"status": 15})
+else:
+    DEATHS["fault"] = ("was ended by SIGSEGV", {"signal": "SIGSEGV"})
+    DEATHS["kill"] = ("was ended by SIGKILL", {"signal": "SIGKILL"})
 
 
 @pytest.mark.parametrize("how", DEATHS)
@@ -184,9 +168,9 @@ def test_a_process_that_dies(parent: Parent, how: str, tmp_path: Path, children:
 
 def test_one_that_died_while_it_had_nothing_to_do(parent: Parent) -> None:
     pid = parent.call("pid")
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
     # Its threads do not end at the same time, and the last one closes its pipe.
-    wait_until(lambda: not is_running(pid) and len(threads_of(pid)) <= 1, "it has ended")
+    wait_until(lambda: not is_running(pid) and threads(pid) <= 1, "it has ended")
     assert parent.call("pid") != pid
 
 
@@ -209,6 +193,7 @@ def test_nothing_that_it_prints_reaches_the_parent(parent: Parent) -> None:
     assert parent.stderr_at_end().count('"$pong"') == 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what a process has open")
 def test_it_has_none_of_the_workers_descriptors(parent: Parent) -> None:
     worker = parent.call("facts")["pid"]
     own = {
@@ -227,7 +212,7 @@ def test_it_has_none_of_the_workers_descriptors(parent: Parent) -> None:
     assert not set(theirs.values()) & (control | connections)
 
 
-@pytest.mark.parametrize("end", ["$shutdown", "EOF", "SIGKILL", "connection"])
+@pytest.mark.parametrize("end", ["$shutdown", "EOF", "kill", "connection"])
 @pytest.mark.parametrize("method", ["meet", "keep_the_lock"])
 def test_they_end_with_the_worker(
     parent: Parent, end: str, method: str, tmp_path: Path, children: list[int]
@@ -241,15 +226,15 @@ def test_they_end_with_the_worker(
         parent.control_message("$shutdown")
     elif end == "EOF":
         parent.end_control()
-    elif end == "SIGKILL":
+    elif end == "kill":
         parent.kill()
     else:
         assert parent.socket is not None
         parent.socket.close()
-    assert parent.wait() == (-signal.SIGKILL if end == "SIGKILL" else 0)
+    assert parent.wait() == (KILLED if end == "kill" else 0)
     wait_until(lambda: not any(map(is_running, children)), "all have ended")
     assert time.monotonic() - began < EXIT_DEADLINE
-    if end != "SIGKILL":
+    if end != "kill":
         assert "did not end in time" not in parent.stderr_at_end()
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from ..processes import resident_kib
 from .parent import RESULT, Parent
-from .test_flow import BOUND_KIB, resident_kib
+from .test_flow import BOUND_KIB
 
 
 def worker(loop_name: str, **options: Any) -> Parent:
@@ -88,7 +89,7 @@ def test_what_aborted_requests_held_is_free_at_once(parent: Parent) -> None:
 
 
 def test_what_waits_is_bounded(parent: Parent) -> None:
-    base = resident_kib(parent)
+    base = resident_kib(parent.pid)
     assert parent.socket is not None
     parent.socket.settimeout(1)
     sent = 0
@@ -97,7 +98,7 @@ def test_what_waits_is_bounded(parent: Parent) -> None:
             parent.send_frame("single", number, bytes(100_000))
             sent += 1
     assert sent < 100
-    assert resident_kib(parent) - base < BOUND_KIB
+    assert resident_kib(parent.pid) - base < BOUND_KIB
     parent.control_message("$shutdown")
     assert parent.wait() == 0
 

@@ -11,17 +11,24 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
+from ..processes import is_running, kill
 from .parent import Parent, wait_until
 
 NOBODY = 65534
+in_a_directory = pytest.mark.skipif(sys.platform == "win32", reason="a pipe is in no directory")
+only_root = pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() != 0, reason="only root can give something away"
+)
 
 
 @pytest.fixture
 def base() -> Iterator[Path]:
     """A directory whose name leaves room for a socket's."""
-    with tempfile.TemporaryDirectory(prefix="pw", dir="/tmp") as directory:
+    place = None if sys.platform == "win32" else "/tmp"
+    with tempfile.TemporaryDirectory(prefix="pw", dir=place) as directory:
         yield Path(directory)
 
 
@@ -38,6 +45,7 @@ def where(base: Path) -> Path:
         return path.parent
 
 
+@in_a_directory
 def test_a_runtime_directory_that_others_may_read(base: Path) -> None:
     base.chmod(0o755)
     # A directory of our own is made in it.
@@ -45,18 +53,20 @@ def test_a_runtime_directory_that_others_may_read(base: Path) -> None:
     assert list(base.iterdir()) == []
 
 
+@in_a_directory
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o720])
 def test_a_runtime_directory_that_others_may_write_to(base: Path, mode: int) -> None:
     base.chmod(mode)
     assert where(base).parent == Path("/tmp")
 
 
+@in_a_directory
 def test_a_sticky_one(base: Path) -> None:
     base.chmod(0o1777)
     assert where(base).parent == base
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+@only_root
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o1777])
 def test_a_runtime_directory_of_somebody_else(base: Path, mode: int) -> None:
     os.chown(base, NOBODY, NOBODY)
@@ -64,10 +74,12 @@ def test_a_runtime_directory_of_somebody_else(base: Path, mode: int) -> None:
     assert where(base).parent == Path("/tmp")
 
 
+@in_a_directory
 def test_a_runtime_directory_that_is_not_there(base: Path) -> None:
     assert where(base / "missing").parent == Path("/tmp")
 
 
+@in_a_directory
 def test_a_link_to_a_runtime_directory(base: Path) -> None:
     (base / "real").mkdir(mode=0o700)
     (base / "link").symlink_to(base / "real")
@@ -75,7 +87,7 @@ def test_a_link_to_a_runtime_directory(base: Path) -> None:
     assert list((base / "real").iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link away")
+@only_root
 def test_somebody_elses_link(base: Path) -> None:
     (base / "real").mkdir(mode=0o700)
     (base / "link").symlink_to(base / "real")
@@ -83,6 +95,7 @@ def test_somebody_elses_link(base: Path) -> None:
     assert where(base / "link").parent == Path("/tmp")
 
 
+@in_a_directory
 def test_what_is_not_ours_is_not_removed(base: Path, loop_name: str) -> None:
     base.chmod(0o700)
     environment = {"XDG_RUNTIME_DIR": str(base)}
@@ -106,27 +119,36 @@ def test_a_child_process_does_not_keep_the_connection(loop_name: str) -> None:
             assert parent.at_end()
             assert parent.line() == b""
             # The child is alive all the same.
-            os.kill(child, 0)
+            assert is_running(child)
         finally:
-            with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):
+                kill(child)
 
 
 ENDS = {
     "an exception": ("raise KeyError", 1),
     "an exit": ("sys.exit(0)", 0),
     "a hard exit": ("os._exit(7)", 7),
-    "a fault": ("os.kill(os.getpid(), signal.SIGSEGV)", -signal.SIGSEGV),
-    "a fault that is reported": ("faulthandler.enable(); os.abort()", -signal.SIGABRT),
-    "a signal": ("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
-    "a signal in a thread": (
-        (
-            "threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGUSR1)).start();"
-            " await client.wait_closed()"
-        ),
-        -signal.SIGUSR1,
-    ),
 }
+if sys.platform == "win32":
+    ENDS |= {
+        "a fault": ("faulthandler._read_null()", 0xC0000005),
+        "a fault that is reported": ("faulthandler.enable(); os.abort()", 3),
+        "a signal": ("os.kill(os.getpid(), signal.SIGTERM)", 15),
+    }
+else:
+    ENDS |= {
+        "a fault": ("os.kill(os.getpid(), signal.SIGSEGV)", -signal.SIGSEGV),
+        "a fault that is reported": ("faulthandler.enable(); os.abort()", -signal.SIGABRT),
+        "a signal": ("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
+        "a signal in a thread": (
+            (
+                "threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGUSR1)).start();"
+                " await client.wait_closed()"
+            ),
+            -signal.SIGUSR1,
+        ),
+    }
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -154,6 +176,7 @@ def test_a_loop_of_ones_own_that_is_left(base: Path, end: str) -> None:
 HARD_ENDS = ["os._exit(0)", "os.abort()", "os.kill(os.getpid(), signal.SIGTERM)"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork()")
 @pytest.mark.parametrize("end", HARD_ENDS)
 def test_a_child_does_not_remove_it(base: Path, end: str) -> None:
     script = (
@@ -179,6 +202,7 @@ def test_a_child_does_not_remove_it(base: Path, end: str) -> None:
         assert parent.call("echo", 1) == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows which signals are caught")
 def test_signals_are_given_back(base: Path) -> None:
     """When the parent has connected there is nothing left to remove."""
     script = (

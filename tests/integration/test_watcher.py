@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -11,16 +10,23 @@ import statistics
 import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
-from .parent import WORKERS, Parent, wait_until
+from ..processes import is_running, resident_kib, resume, suspend
+from .parent import Parent, ends, wait_until
+
+if sys.platform == "win32":
+    import _winapi
+    import msvcrt
+else:
+    import fcntl
+    import termios
 
 HERE = Path(__file__).resolve().parent
 PING = b'{"jsonrpc":"2.0","method":"$ping"}\n'
@@ -84,11 +90,15 @@ def load(parent: Parent, kind: str) -> subprocess.Popen[bytes]:
     assert parent.socket is not None
     descriptor = parent.socket.fileno()
     ids = {name: method["id"] for name, method in parent.init["schema"]["methods"].items()}
+    inherited: dict[str, Any] = {"pass_fds": [descriptor]}
+    if sys.platform == "win32":
+        os.set_handle_inheritable(descriptor, True)
+        inherited = {"close_fds": False}
     return subprocess.Popen(
         [sys.executable, str(HERE / "loads.py"), kind, str(descriptor), json.dumps(ids)],
-        pass_fds=[descriptor],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        **inherited,
     )
 
 
@@ -155,22 +165,26 @@ def test_strange_input(data: bytes, liveness: str) -> None:
     with spawn("asyncio", liveness=liveness) as parent:
         parent.control(PING)
         assert parent.line() == PONG
-        before = parent.call("memory")
+        before = resident_kib(parent.pid)
         parent.control(data)
         # Pongs for what was sent before may come first.
         parent.control(PING)
         assert parent.line() == PONG
         assert parent.call("echo", 1) == 1
-        assert parent.call("memory") < before + 1024
+        assert resident_kib(parent.pid) < before + 1024
         parent.control_message("$shutdown")
         assert parent.wait() == 0
 
 
-def waiting_bytes(descriptor: int) -> int:
-    return int(struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0])
+def waiting_bytes(pipe: IO[bytes]) -> int:
+    if sys.platform == "win32":
+        return int(_winapi.PeekNamedPipe(msvcrt.get_osfhandle(pipe.fileno()))[0])
+    return int(struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0])
 
 
-@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="pipes have a fixed size here")
+@pytest.mark.skipif(
+    sys.platform not in ("linux", "win32"), reason="pipes have a fixed size here, a large one"
+)
 @pytest.mark.parametrize("blocking", [True, False])
 @pytest.mark.parametrize("liveness", LIVENESS)
 def test_a_parent_that_reads_no_pongs(loop_name: str, liveness: str, blocking: bool) -> None:
@@ -178,19 +192,22 @@ def test_a_parent_that_reads_no_pongs(loop_name: str, liveness: str, blocking: b
         output = parent.process.stdout
         assert output is not None
         if not blocking:
+            if sys.platform == "win32":
+                pytest.skip("whether a handle waits is not what its other owners can change")
             assert parent.call("unblock", link_of(output.fileno())) == 1
-        # One page: it takes nothing more as soon as anything is in it.
-        fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, 4096)
+        if sys.platform == "linux":
+            # One page: it takes nothing more as soon as anything is in it.  Windows has no more.
+            fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, 4096)
         parent.read_control(False)
         parent.control(PING)
         assert parent.line() == PONG
-        before = parent.call("memory")
+        before = resident_kib(parent.pid)
         parent.control(PING)
-        wait_until(lambda: waiting_bytes(output.fileno()), "a pong waits to be read")
+        wait_until(lambda: waiting_bytes(output), "a pong waits to be read")
         for _ in range(200):
             parent.control(PING)
             assert parent.call("echo", 1) == 1
-        assert parent.call("memory") < before + 1024
+        assert resident_kib(parent.pid) < before + 1024
         parent.end_control()
         assert parent.wait() == 0
         parent.read_control(True)
@@ -202,6 +219,7 @@ def link_of(descriptor: int) -> str:
     return os.readlink(f"/proc/self/fd/{descriptor}")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal interrupts a system call")
 def test_interrupted_system_calls(parent: Parent) -> None:
     parent.call("storm")
     for number in range(2, 300):
@@ -214,16 +232,7 @@ def test_interrupted_system_calls(parent: Parent) -> None:
 
 # ---- the end -------------------------------------------------------------------------------------
 
-ENDS: dict[str, Callable[[Parent], None]] = {
-    "$shutdown": lambda parent: parent.control_message("$shutdown"),
-    "end of input": lambda parent: parent.end_control(),
-    "SIGTERM": lambda parent: parent.kill(signal.SIGTERM),
-    "SIGINT": lambda parent: parent.kill(signal.SIGINT),
-    "SIGHUP": lambda parent: parent.kill(signal.SIGHUP),
-}
-
-
-every_end = pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+every_end = ends("$shutdown", "end of input", "SIGTERM", "SIGINT", "SIGHUP")
 
 
 def end_of_a_hanging_worker(parent: Parent, end: Callable[[Parent], None]) -> str:
@@ -259,7 +268,7 @@ def test_the_end_while_a_thread_keeps_the_lock(end: Callable[[Parent], None]) ->
 )
 def test_what_hangs_behind_run_is_no_orphan(parent: Parent, method: str) -> None:
     parent.call(method)
-    line = end_of_a_hanging_worker(parent, ENDS["end of input"])
+    line = end_of_a_hanging_worker(parent, Parent.end_control)
     assert line.startswith("running: no handler")
 
 
@@ -298,7 +307,10 @@ def test_the_loop_of_somebody_else(tmp_path: Path, loop_name: str) -> None:
 
 def test_an_import_that_hangs(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(
-        "import ctypes, os\nos.write(2, b'imports\\n')\nctypes.PyDLL(None).sleep(3600)\n"
+        "import ctypes, os, sys\n"
+        "os.write(2, b'imports\\n')\n"
+        "if sys.platform == 'win32': ctypes.PyDLL('kernel32').Sleep(3_600_000)\n"
+        "else: ctypes.PyDLL(None).sleep(3600)\n"
     )
     command = [sys.executable, "-m", "procwire", "run", "slow:client"]
     with Parent("", command=command, cwd=tmp_path, connect=False) as parent:
@@ -366,6 +378,7 @@ def seconds_outlived(loop_name: str, situation: str) -> float:
     return seconds
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe is gone with its process")
 def test_the_socket_of_a_worker_that_is_ended(loop_name: str) -> None:
     """Nobody has connected, and Python has no chance to remove it."""
     with Parent("watched.py", loop_name, connect=False) as parent:
@@ -381,17 +394,12 @@ def test_the_socket_of_a_worker_that_is_ended(loop_name: str) -> None:
         assert not (address.parent.name.startswith("procwire") and address.parent.exists())
 
 
-def is_running(process_id: int) -> bool:
-    try:
-        stat = Path(f"/proc/{process_id}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return stat.rsplit(")", 1)[1].split()[0] != "Z"
-
-
 # ---- child processes -----------------------------------------------------------------------------
 
+forks = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork()")
 
+
+@forks
 @pytest.mark.parametrize("how", ["exit", "exec"])
 def test_forked_children_have_nothing_of_the_parents(parent: Parent, how: str) -> None:
     private = {parent.call("connection")} | {
@@ -410,12 +418,14 @@ def test_forked_children_have_nothing_of_the_parents(parent: Parent, how: str) -
     assert not inherited & private
 
 
+@forks
 def test_a_pool_of_forked_processes(parent: Parent) -> None:
     assert parent.call("pool", [-1, -2, 3]) == [1, 2, 3]
     parent.control(PING)
     assert parent.line() == PONG
 
 
+@forks
 def test_a_signal_to_a_forked_child_is_its_own(parent: Parent) -> None:
     assert parent.call("terminate") == -signal.SIGTERM
     for number in range(2, 20):
@@ -472,14 +482,17 @@ def test_no_report_unless_asked_for(parent: Parent) -> None:
     assert parent.stderr() == "stuck\n"
 
 
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="the timer that dumps stacks there counts while all is stopped"
+)
 def test_no_report_of_a_process_that_was_stopped(loop_name: str) -> None:
     with spawn(loop_name, stall_report=0.3) as parent:
         assert parent.call("echo", 1) == 1
         for _ in range(5):
-            parent.kill(signal.SIGSTOP)
+            suspend(parent.pid)
             with pytest.raises(subprocess.TimeoutExpired):
                 parent.process.wait(0.6)
-            parent.kill(signal.SIGCONT)
+            resume(parent.pid)
             assert parent.call("echo", 1) == 1
         assert reports(parent) == []
 
@@ -498,20 +511,35 @@ def test_a_report_has_an_end(loop_name: str) -> None:
         assert requests.endswith(", wait #16 and 484 more")
 
 
+@contextmanager
+def full_pipe(room: int) -> Iterator[int]:
+    """The writing end of a pipe that takes nothing, or only so many bytes, since nobody reads."""
+    reading, writing = os.pipe()
+    try:
+        if sys.platform == "win32":
+            # All that it takes.
+            os.write(writing, b"x" * 4096)
+        else:
+            os.set_blocking(writing, False)
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(writing, b"x" * 4096)
+            os.set_blocking(writing, True)
+        assert not room or len(os.read(reading, room)) == room
+        yield writing
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
 @pytest.mark.parametrize("room", [0, 4096])
-def test_a_report_that_nobody_reads(loop_name: str, tmp_path: Path, room: int) -> None:
+def test_a_report_that_nobody_reads(loop_name: str, room: int) -> None:
     """The watcher must go on when standard error is a pipe that takes nothing, or only a part."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
-    with suppress(BlockingIOError):
-        while True:
-            os.write(end, b"x" * 4096)
-    assert len(os.read(end, room)) == room
-    worker = [sys.executable, str(WORKERS / "watched.py"), loop_name]
     options = json.dumps({"stall_report": 0.2, "liveness": "process"})
-    command = ["/bin/sh", "-c", f'exec "$@" 2>{pipe}', "sh", *worker, options]
-    with Parent("", command=command) as parent:
+    with (
+        full_pipe(room) as stderr,
+        Parent("watched.py", loop_name, options, stderr=stderr) as parent,
+    ):
         parent.request("lock_quietly", 1, 3600)
         stop = time.monotonic() + 1
         while time.monotonic() < stop:
@@ -521,9 +549,9 @@ def test_a_report_that_nobody_reads(loop_name: str, tmp_path: Path, room: int) -
         parent.end_control()
         assert parent.wait() == 0
         assert time.monotonic() - began < GRACE + LATE
-    os.close(end)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it is what stacks are dumped by there")
 def test_the_timer_of_faulthandler_is_left_to_the_user(loop_name: str) -> None:
     with spawn(loop_name, stall_report=0.3) as parent:
         parent.call("own_timer", 0.1)

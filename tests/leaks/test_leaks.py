@@ -15,6 +15,7 @@ import pytest
 from procwire import NotConnectedError, track_requests
 from procwire._core import METHOD_ID_ABORT, METHOD_ID_AUTH
 
+from ..loops import loop_factory
 from .growth import Growth, measure
 from .worker import MAX_PAYLOAD_SIZE, Peer, Worker
 
@@ -32,12 +33,7 @@ def silent_log() -> Iterator[None]:
 
 
 def run(loop_name: str, main: Awaitable[Growth]) -> Growth:
-    factory = None
-    if loop_name == "uvloop":
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=loop_factory(loop_name)) as runner:
         return runner.run(main)  # type: ignore[arg-type]
 
 

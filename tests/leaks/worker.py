@@ -240,10 +240,15 @@ class Peer:
         """As many requests, all of which are aborted once they are under way."""
         payload = msgpack.packb(0)
         ids = range(1, count + 1)
-        await self.send(b"".join(self.frame(method, number, payload) for number in ids))
+        requests = b"".join(self.frame(method, number, payload) for number in ids)
+        aborts = b"".join(self.frame(METHOD_ID_ABORT, number, b"") for number in ids)
         if chunks:
+            await self.send(requests)
             await self.frames(count * chunks, ends=False)
-        await self.send(b"".join(self.frame(METHOD_ID_ABORT, number, b"") for number in ids))
+            await self.send(aborts)
+        else:
+            # In one packet: a thread could have answered before the second one came.
+            await self.send(requests + aborts)
         await self.idle()
 
     async def idle(self) -> None:

@@ -100,9 +100,13 @@ export class Worker {
     started += 1;
     this.logFile = join(logs, `${process.pid}-${started}.log`);
     writeFileSync(this.logFile, "");
+    // The parent lets the worker inherit its standard error, so that goes to a file before.
+    const command =
+      process.platform === "win32"
+        ? [PYTHON, ...args]
+        : ["/bin/sh", "-c", 'exec "$@" 2>>"$WORKER_LOG"', "sh", PYTHON, ...args];
     this.module = new Module(`worker-${started}`)
-      // The parent lets the worker inherit its standard error, so that goes to a file before.
-      .executable("/bin/sh", ["-c", 'exec "$@" 2>>"$WORKER_LOG"', "sh", PYTHON, ...args], {
+      .executable(command[0], command.slice(1), {
         env: { LOOP, PYTHONWARNINGS: "error", WORKER_LOG: this.logFile, ...env },
         cwd,
       })

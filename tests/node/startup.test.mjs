@@ -69,7 +69,7 @@ describe("the parent is told why a worker cannot start", () => {
     "raises.py": "RuntimeError: no model for raises.py: zażółć\nsecond line",
     "twice.py": "ValueError: the method 'same' is registered already",
     "no_methods.py": "ValueError: no method has been registered",
-    "no_loop.py": "ValueError: loop is 'auto', 'asyncio', 'uvloop' or a function; got 'trio'",
+    "no_loop.py": "ValueError: loop is 'auto', 'asyncio', 'uvloop', 'winloop' or a function; got 'trio'",
   };
   for (const [script, expected] of Object.entries(scripts)) {
     test(`python ${script}`, async (t) => {

@@ -16,6 +16,7 @@ PLATFORMS = {
         "manylinux_x86_64", "manylinux_aarch64", "musllinux_x86_64", "musllinux_aarch64",
     ],
     ("macos", "x86_64,arm64"): ["macosx_x86_64", "macosx_arm64"],
+    ("windows", "AMD64,ARM64"): ["win_amd64", "win_arm64"],
 }  # fmt: skip
 
 

@@ -11,9 +11,12 @@ from typing import Any
 
 from procwire.parent import Backoff, Change, Module, ModuleManager, SpawnPolicy
 
+from ..loops import loop_factory
+from ..processes import WINE
+
 WORKERS = Path(__file__).resolve().parent / "workers"
-DEADLINE = 20.0
-"""Seconds after which a test gives up; nothing that works takes a tenth of it."""
+DEADLINE = 60.0 if WINE else 20.0
+"""Seconds after which a test gives up; nothing that works takes a tenth of it, but under wine."""
 CHILDREN = ["python", "node"]
 """What workers/calls.* there are."""
 if RUST_WORKER := os.environ.get("RUST_WORKER"):
@@ -31,12 +34,7 @@ def run(loop_name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, left
 
-    factory = None
-    if loop_name == "uvloop":
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=loop_factory(loop_name)) as runner:
         runner.run(bounded())
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
+import secrets
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from procwire.errors import AlreadyStartedError, NotConnectedError, RequestTimeoutError
@@ -24,17 +24,14 @@ from procwire.parent import (
 )
 from procwire.parent.process import WorkerProcess
 
-from .driving import QUICK, broken, calls, record, run, until
+from ..processes import KILLED, kill, suspend
+from .driving import QUICK, WORKERS, broken, calls, record, run, until
 
 RESTARTS = SpawnPolicy(restart_on_crash=True, restart_backoff=QUICK, max_restarts=1)
 
 
 def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
+    return not psutil.pid_exists(pid)
 
 
 def test_states_of_a_life(loop_name: str) -> None:
@@ -74,10 +71,10 @@ def test_a_worker_is_started_once_whoever_asks(loop_name: str) -> None:
 
 def test_a_shutdown_is_no_shorter_when_others_ask_for_it(loop_name: str, tmp_path: Path) -> None:
     async def main() -> None:
-        path, said = str(tmp_path / "s"), tmp_path / "said"
+        said = tmp_path / "said"
         # It ends when it is told to for the second time, by the test.
         module = foreign(
-            path,
+            tmp_path,
             f"ANNOUNCE\nsys.stdin.readline(); open({str(said)!r}, 'w').close()\n"
             f"while not os.path.exists({str(tmp_path / 'now')!r}): time.sleep(0.01)\n"
             f"open({str(tmp_path / 'finished')!r}, 'w')",
@@ -110,18 +107,18 @@ def test_a_worker_that_is_killed_is_started_again(loop_name: str) -> None:
             pid = await module.send("pid")
             call = asyncio.create_task(module.send("hang", 1))
             await asyncio.sleep(0)
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
             with pytest.raises(NotConnectedError, match="before 'hang' had answered"):
                 await call
             lost = (await until(changes, "lost")).error
             assert isinstance(lost, WorkerLostError)
-            assert lost.exit_status == -signal.SIGKILL
+            assert lost.exit_status == KILLED
             assert (await until(changes, "restarting")).delay == QUICK.first
             await until(changes, "ready")
             again = await module.send("pid")
             assert again != pid
             # One restart is allowed: this is the end.
-            os.kill(again, signal.SIGKILL)
+            kill(again)
             assert isinstance((await until(changes, "closed")).error, WorkerLostError)
             assert module.state == "closed"
 
@@ -186,7 +183,7 @@ def test_pings_of_every_child(loop_name: str, child: str, monkeypatch: pytest.Mo
             changes = record(manager)
             assert [await answers.get() for _ in range(3)] == [True] * 3
             pid = await module.send("pid")
-            os.kill(pid, signal.SIGSTOP)
+            suspend(pid)
             assert "ping within 1 s" in str((await until(changes, "lost")).error)
             await until(changes, "ready")
             assert gone(pid)
@@ -319,7 +316,7 @@ def test_a_worker_that_does_not_end_is_killed(
     monkeypatch.setattr("procwire.parent.supervisor.SHUTDOWN_PATIENCE", 0.2)
 
     async def main() -> None:
-        module = foreign(str(tmp_path / "s"), "ANNOUNCE\ntime.sleep(3600)")
+        module = foreign(tmp_path, "ANNOUNCE\ntime.sleep(3600)")
         async with ModuleManager(module):
             call = asyncio.create_task(module.send("echo"))
             await asyncio.sleep(0)
@@ -329,11 +326,19 @@ def test_a_worker_that_does_not_end_is_killed(
     run(loop_name, main)
 
 
-def foreign(path: str, then: str) -> Module:
+def foreign(directory: Path, then: str) -> Module:
     """A worker that is not of this library, and knows no more than it must."""
+    if sys.platform == "win32":
+        path = rf"\\.\pipe\foreign-{secrets.token_hex(8)}"
+        listen = (
+            f"sys.path.append({str(WORKERS)!r})\nimport pipes; s = pipes.Listener(sys.argv[1])\n"
+        )
+    else:
+        path = str(directory / "s")
+        listen = "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n"
     script = (
         "import json, os, socket, sys, time\n"
-        "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n"
+        f"{listen}"
         "schema = {'methods': {'echo': {'id': 1, 'response': 'result'}}, 'events': {}}\n"
         f"{then}\n"
     )
@@ -349,9 +354,9 @@ def foreign(path: str, then: str) -> Module:
 
 def test_a_socket_that_is_not_there(loop_name: str, tmp_path: Path) -> None:
     async def main() -> None:
-        path = str(tmp_path / "s")
-        module = foreign(path, "os.unlink(sys.argv[1])\nANNOUNCE\ntime.sleep(3600)")
-        with pytest.raises(SpawnError, match="socket cannot be connected to"):
+        leave = "s.close()" if sys.platform == "win32" else "os.unlink(sys.argv[1])"
+        module = foreign(tmp_path, f"{leave}\nANNOUNCE\ntime.sleep(3600)")
+        with pytest.raises(SpawnError, match="cannot be connected to"):
             await ModuleManager(module).spawn()
 
     run(loop_name, main)
@@ -359,9 +364,8 @@ def test_a_socket_that_is_not_there(loop_name: str, tmp_path: Path) -> None:
 
 def test_a_worker_that_closes_its_connection(loop_name: str, tmp_path: Path) -> None:
     async def main() -> None:
-        path = str(tmp_path / "s")
         module = foreign(
-            path, "ANNOUNCE\nc, _ = s.accept(); c.recv(1); c.close()\ntime.sleep(3600)"
+            tmp_path, "ANNOUNCE\nc, _ = s.accept(); c.recv(1); c.close()\ntime.sleep(3600)"
         )
         async with ModuleManager(module) as manager:
             changes = record(manager)
@@ -379,7 +383,7 @@ def test_a_queue_of_strangers_at_the_socket(loop_name: str, tmp_path: Path) -> N
     """The kernel refuses to queue another connection until one is taken out."""
 
     async def main() -> None:
-        module = foreign(str(tmp_path / "s"), f"{FULL_QUEUE}\nANNOUNCE\n{TAKE_ONE}\n{READ_ALL}")
+        module = foreign(tmp_path, f"{FULL_QUEUE}\nANNOUNCE\n{TAKE_ONE}\n{READ_ALL}")
         async with ModuleManager(module) as manager:
             changes = record(manager)
             assert module.state == "ready"
@@ -394,14 +398,18 @@ def test_a_queue_that_stays_full(
     monkeypatch.setattr("procwire.parent.supervisor.CONNECT_TIMEOUT", 0.2)
 
     async def main() -> None:
-        module = foreign(str(tmp_path / "s"), f"{FULL_QUEUE}\nANNOUNCE\ntime.sleep(3600)")
+        module = foreign(tmp_path, f"{FULL_QUEUE}\nANNOUNCE\ntime.sleep(3600)")
         with pytest.raises(SpawnError, match=r"cannot be connected to: TimeoutError\(\)$"):
             await ModuleManager(module).spawn()
 
     run(loop_name, main)
 
 
-FULL_QUEUE = """
+# Windows has no queue: a pipe is offered again when somebody has been let in.
+FULL_QUEUE = (
+    "s.fill(); strangers = [None]"
+    if sys.platform == "win32"
+    else """
 s.listen(0)
 strangers = []
 while True:
@@ -413,6 +421,7 @@ while True:
         break
     strangers.append(stranger)
 """
+)
 TAKE_ONE = """
 time.sleep(0.1)  # as long as the parent finds the queue full
 for stranger in strangers:
@@ -466,7 +475,7 @@ def test_what_is_taken_slowly_is_not_waited_for(
     )
 
     async def main() -> None:
-        module = foreign(str(tmp_path / "s"), f"ANNOUNCE\n{read}")
+        module = foreign(tmp_path, f"ANNOUNCE\n{read}")
         async with ModuleManager(module):
             call = asyncio.create_task(module.send("echo", bytes(64 * 1024 * 1024)))
             await asyncio.sleep(0)
@@ -479,7 +488,7 @@ def test_what_is_taken_slowly_is_not_waited_for(
 
 def test_a_time_limit_counts_while_a_worker_takes_nothing(loop_name: str, tmp_path: Path) -> None:
     async def main() -> None:
-        module = foreign(str(tmp_path / "s"), "ANNOUNCE\nc, _ = s.accept()\ntime.sleep(3600)")
+        module = foreign(tmp_path, "ANNOUNCE\nc, _ = s.accept()\ntime.sleep(3600)")
         module.declared.methods.pop("echo")
         module.method("echo", timeout=0.1).spawn_policy(SpawnPolicy(max_retries=0))
         async with ModuleManager(module):

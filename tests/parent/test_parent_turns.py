@@ -10,6 +10,7 @@ import pytest
 
 from procwire.parent import Module, ModuleManager
 
+from ..loops import loop_factory
 from .driving import DEADLINE, calls, events, run
 
 
@@ -88,12 +89,7 @@ def test_a_caller_that_ends_the_program_is_alone_in_that(loop_name: str) -> None
             raise KeyboardInterrupt
         return answer
 
-    factory = None
-    if loop_name == "uvloop":
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=loop_factory(loop_name)) as runner:
         loop = runner.get_loop()
         module = calls("python")
         manager = ModuleManager(module)

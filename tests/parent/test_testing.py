@@ -281,6 +281,7 @@ def target(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     sys.modules.pop("calls", None)
 
 
+@pytest.mark.skipif(sys.flags.isolated, reason="this Python does not look at PYTHONPATH")
 def test_the_same_client_as_a_process(loop_name: str, target: str) -> None:
     async def main() -> None:
         async with TestProcess(target, loop=loop_name) as parent:

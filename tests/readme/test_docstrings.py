@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from inspect import cleandoc
 from pathlib import Path
 from textwrap import dedent, indent
+
+import pytest
 
 import procwire
 
@@ -65,6 +68,7 @@ def examples() -> Iterator[tuple[str, str]]:
                     yield f"{node.name}_{number}", dedent(example)
 
 
+@pytest.mark.skipif(sys.flags.isolated, reason="this Python imports nothing from where it is")
 def test_they_run(tmp_path: Path) -> None:
     (tmp_path / "worker.py").write_text(WORKER, encoding="utf-8")
     program, names = HEAD, []

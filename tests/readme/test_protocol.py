@@ -117,9 +117,11 @@ def test_the_announcement(tmp_path: Path) -> None:
         assert worker.stdout is not None
         announced, expected = (json.loads(text) for text in (_line(worker.stdout), shown))
         worker.communicate(timeout=DEADLINE)
-    name = r"/procwire-\d+-[\w-]{22}(\.sock|/s)$"
-    for message in (announced, expected):
-        assert re.search(name, message["params"].pop("pipe"))
+    name = ours = r"/procwire-\d+-[\w-]{22}(\.sock|/s)$"
+    if sys.platform == "win32":
+        ours = r"^\\\\\.\\pipe\\procwire-\d+-[0-9a-f]{32}$"
+    assert re.search(name, expected["params"].pop("pipe"))
+    assert re.search(ours, announced["params"].pop("pipe"))
     assert announced == expected
 
 

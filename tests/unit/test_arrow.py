@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import random
 import struct
 import subprocess
@@ -11,12 +12,16 @@ from typing import Any
 
 import numpy as np
 import polars
-import pyarrow as pa
 import pytest
 
 from procwire import Client, CodecError
 from procwire.arrow import ArrowCodec
 from procwire.codecs import resolve
+
+if sys.platform == "win32" and platform.machine() == "ARM64":
+    pytest.skip("pyarrow has no wheels for Windows on ARM64", allow_module_level=True)
+
+import pyarrow as pa
 
 TABLE = pa.table({"a": pa.array([1, 2, None], pa.int32()), "b": ["x", None, "zażółć"]})
 

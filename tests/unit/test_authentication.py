@@ -6,6 +6,7 @@ import copy
 import hmac
 import os
 import pickle
+import sys
 import traceback
 from typing import Any
 
@@ -52,6 +53,7 @@ def test_the_argument_comes_before_the_environment(monkeypatch: pytest.MonkeyPat
     assert "PROCWIRE_TOKEN" not in os.environ
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the environment is text there")
 def test_bytes_that_are_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "PROCWIRE_TOKEN", os.fsdecode(b"\xff\xfe"))
     token = take_token(None)

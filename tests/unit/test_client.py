@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import multiprocessing
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -124,6 +125,7 @@ def test_handlers_that_cannot_run_there(
         Client().handle("a", function, **arguments)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing forks there")
 def test_a_pool_that_forks_is_refused() -> None:
     fork = multiprocessing.get_context("fork")
     with (

@@ -14,6 +14,8 @@ import pytest
 from procwire import credentials
 from procwire.credentials import peer_uid, refusal
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="users have no numbers there")
+
 
 @pytest.fixture
 def connected() -> Iterator[socket.socket]:

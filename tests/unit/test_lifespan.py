@@ -13,6 +13,7 @@ import pytest
 from procwire import AlreadyStartedError, Client
 
 from ..inprocess import serve, without_a_parent
+from ..loops import loop_factory
 
 
 async def echo(data: Any) -> Any:
@@ -71,10 +72,7 @@ def test_after_the_start_it_is_late(loop_name: str) -> None:
 
 
 def run(loop_name: str, main: Any) -> None:
-    factory = None
-    if loop_name == "uvloop":
-        factory = pytest.importorskip("uvloop").new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=loop_factory(loop_name)) as runner:
         runner.run(main)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from procwire import Client
@@ -24,13 +23,6 @@ async def stream(sizes: list[int]) -> AsyncIterator[bytes]:
     count, size = sizes
     for _ in range(count):
         yield bytes(size)
-
-
-@client.handle("memory")
-async def memory(data: Any) -> int:
-    """The resident memory's peak in KiB."""
-    status = Path("/proc/self/status").read_text()  # noqa: ASYNC240
-    return int(status.split("VmHWM:")[1].split()[0])
 
 
 @client.handle("stats", request_codec="raw", response_codec="msgpack")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -46,12 +47,15 @@ async def environment(name: str) -> str | None:
 
 @client.handle("child_environment")
 def child_environment(data: Any) -> str:
-    return subprocess.run(["env"], capture_output=True, check=True).stdout.decode()
+    command = [sys.executable, "-c", "import os; print(dict(os.environ))"]
+    return subprocess.run(command, capture_output=True, check=True).stdout.decode()
 
 
 @client.handle
 async def start_child(data: Any) -> int:
-    child = await asyncio.create_subprocess_exec("sleep", "3600", close_fds=False)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "import time; time.sleep(3600)", close_fds=False
+    )
     return child.pid
 
 
@@ -69,6 +73,12 @@ async def everything(data: Any) -> str:
 @client.handle
 async def fail(data: Any) -> float:
     return 1 / 0
+
+
+@client.handle
+async def raise_signal(name: str) -> None:
+    signal.raise_signal(getattr(signal, name))
+    await asyncio.sleep(3600)
 
 
 @client.handle

@@ -102,13 +102,6 @@ async def blocks(data: Any) -> int:
     return sys.getallocatedblocks()
 
 
-@client.handle
-async def peak(data: Any) -> int:
-    """The resident memory's peak in KiB."""
-    status = Path("/proc/self/status").read_text()  # noqa: ASYNC240
-    return int(status.split("VmHWM:")[1].split()[0])
-
-
 # ---- for ever, unless somebody gives up ----------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import ctypes
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -63,7 +64,10 @@ def meet(path: str) -> int:
 def keep_the_lock(path: str) -> None:
     """Compute in C, with Python's lock."""
     Path(path, str(os.getpid())).touch()
-    ctypes.PyDLL(None).sleep(3600)
+    if sys.platform == "win32":
+        ctypes.PyDLL("kernel32").Sleep(3_600_000)
+    else:
+        ctypes.PyDLL(None).sleep(3600)
 
 
 @client.handle(executor="process")
@@ -82,10 +86,10 @@ def fail(kind: str) -> None:
 
 @client.handle(executor="process")
 def die(how: str) -> None:
-    if how == "segfault":
-        ctypes.string_at(0)
+    if how == "fault":
+        faulthandler._read_null()  # type: ignore[attr-defined]
     if how == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
     if how == "exit":
         os._exit(3)
 

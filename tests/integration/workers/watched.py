@@ -24,7 +24,7 @@ from procwire import Client
 
 client = Client(**json.loads(sys.argv[2]) if len(sys.argv) > 2 else {})
 
-with_the_lock = ctypes.PyDLL(None)
+with_the_lock: Any = ctypes.PyDLL("ucrtbase" if sys.platform == "win32" else None)
 """The C library, called without giving Python's lock back."""
 
 
@@ -38,14 +38,24 @@ def keep_the_lock(seconds: float) -> float:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(60)
     end = time.monotonic() + seconds
-    with_the_lock.write(2, b"stuck\n", 6)
-    if seconds >= 3600:
+    if sys.platform == "win32":
+        with_the_lock._write(2, b"stuck\n", 6)
+    else:
+        with_the_lock.write(2, b"stuck\n", 6)
+    if seconds >= 3600 and sys.platform != "win32":
         # Signals end a sleep, but not this.
         with_the_lock.read(os.pipe()[0], ctypes.create_string_buffer(1), 1)
     else:
-        with_the_lock.usleep(int(seconds * 1_000_000))
+        sleep_with_the_lock(seconds)
     sys.setswitchinterval(interval)
     return end
+
+
+def sleep_with_the_lock(seconds: float) -> None:
+    if sys.platform == "win32":
+        ctypes.PyDLL("kernel32").Sleep(int(seconds * 1000))
+    else:
+        with_the_lock.usleep(int(seconds * 1_000_000))
 
 
 @client.handle
@@ -86,7 +96,7 @@ def lock_quietly(seconds: float, depth: int = 100) -> None:
     if depth:
         lock_quietly(seconds, depth - 1)
     else:
-        with_the_lock.usleep(int(seconds * 1_000_000))
+        sleep_with_the_lock(seconds)
 
 
 @client.handle("lock_thread")
@@ -230,15 +240,9 @@ def terminate(data: Any) -> int | None:
     return process.exitcode
 
 
-@client.handle
-async def memory(data: Any) -> int:
-    """The resident memory in KiB."""
-    with open("/proc/self/status") as status:  # noqa: ASYNC230
-        return int(status.read().split("VmRSS:")[1].split()[0])
-
-
-# Before anybody has connected there are no handlers to hang in.
-signal.signal(signal.SIGUSR1, lambda *_: keep_the_lock(3600))
+if sys.platform != "win32":
+    # Before anybody has connected there are no handlers to hang in.
+    signal.signal(signal.SIGUSR1, lambda *_: keep_the_lock(3600))
 
 if __name__ == "__main__":
     client.run(loop=sys.argv[1])  # type: ignore[arg-type]
