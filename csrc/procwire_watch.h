@@ -61,8 +61,9 @@ int procwire_watch_aside(void (*function)(void));
 /* Write a text for people; returns whether that was possible in the time there is. */
 int procwire_watch_tell(const char *text, size_t size);
 
-/* Which signal's handler dumps all stacks; have it do so. */
-void procwire_watch_set_dump_signal(int number);
+/* Which signal's handler dumps all stacks, and what does so where there is no such signal; have them
+ * dumped. */
+void procwire_watch_set_dump(int number, void (*dump)(void));
 void procwire_watch_dump_stacks(void);
 
 /* Have a signal set a flag, before its handler is called, and have the watcher look again. */

@@ -229,8 +229,9 @@ int procwire_watch_tell(const char *text, size_t size) {
 static int dump_signal;
 static void (*dump_handler)(int);
 
-void procwire_watch_set_dump_signal(int number) {
+void procwire_watch_set_dump(int number, void (*dump)(void)) {
     struct sigaction action;
+    (void)dump;
     if (sigaction(number, NULL, &action) != 0)
         action.sa_handler = SIG_DFL;
     dump_signal = number;

@@ -141,12 +141,15 @@ int procwire_watch_tell(const char *text, size_t size) {
     return size == 0;
 }
 
-/* There is no signal with a handler of Python's: procwire/control.py has the stacks dumped. */
-void procwire_watch_set_dump_signal(int number) {
+static void (*dump_stacks)(void);
+
+void procwire_watch_set_dump(int number, void (*dump)(void)) {
     (void)number;
+    dump_stacks = dump;
 }
 
 void procwire_watch_dump_stacks(void) {
+    dump_stacks();
 }
 
 static volatile sig_atomic_t *signal_flag;

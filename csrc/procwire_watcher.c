@@ -350,8 +350,8 @@ int procwire_watcher_send(const char *text, size_t size) {
     return error;
 }
 
-void procwire_watcher_report_stalls(int64_t after, int dump_signal) {
-    procwire_watch_set_dump_signal(dump_signal);
+void procwire_watcher_report_stalls(int64_t after, int dump_signal, void (*dump)(void)) {
+    procwire_watch_set_dump(dump_signal, dump);
     acquire();
     state.stall = after;
     release();

@@ -39,8 +39,8 @@ int procwire_watcher_send(const char *line, size_t size);
 
 /* Report on standard error when the loop has stood still for so long, in nanoseconds; 0 is never.
  * Raised in a thread of the watcher's, the signal has all stacks dumped by its handler, which must
- * have been set before; 0 where there are no such signals. */
-void procwire_watcher_report_stalls(int64_t after, int dump_signal);
+ * have been set before.  Where there are no such signals, `dump` is called in that thread. */
+void procwire_watcher_report_stalls(int64_t after, int dump_signal, void (*dump)(void));
 
 /* The process is this worker's: it ends so long after the parent has asked for it, has gone, or
  * procwire_watcher_begin_exit() has been called, in nanoseconds. */

@@ -32,11 +32,7 @@ __all__ = ["ControlChannel", "own_process"]
 
 _DUMP_SIGNAL: int = getattr(signal, "SIGRTMAX", 0) or getattr(signal, "SIGINFO", 0)
 """Raised by the watcher in a thread of its own: one that nobody else has a use for. 0 on Windows,
-where no signal is."""
-
-_DUMP_DELAY = 1.5
-"""Where there is no signal, stacks are dumped so many times the limit after the loop has turned:
-the watcher looks at it after a quarter, and reports a whole one later, in a line before them."""
+where they are printed with Python's lock instead."""
 
 _STANDARD_ERROR = 2
 
@@ -69,8 +65,6 @@ class ControlChannel:
     def __init__(self, descriptors: Descriptors) -> None:
         watcher_start(descriptors.input, descriptors.output)
         self._transport: asyncio.Transport | None = None
-        # Seconds after a turn of the loop at which its stacks are dumped by faulthandler's timer.
-        self._dump_after: float | None = None
 
     async def open(self, on_end: Callable[[], object]) -> None:
         """Have ``on_end`` called on the running loop when the worker is to end.
@@ -80,16 +74,11 @@ class ControlChannel:
         # Not a descriptor that the loop watches, nor a thread that waits: a transport is what
         # every loop has on every platform, and nothing here has to wait for Python's lock twice.
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_connection(
-            lambda: _News(on_end, self._turned), sock=_listen()
-        )
+        self._transport, _ = await loop.create_connection(lambda: _News(on_end), sock=_listen())
 
     def close(self) -> None:
         """Do not listen any more; the watcher goes on."""
         watcher_set_listener(-1)
-        if self._dump_after is not None:
-            faulthandler.cancel_dump_traceback_later()
-            self._dump_after = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -107,19 +96,11 @@ class ControlChannel:
 
     def report_stalls(self, seconds: float) -> None:
         """Have the stacks of all threads printed when the loop has stood still for so long."""
-        if sys.platform == "win32":
-            self._dump_after = seconds * _DUMP_DELAY
-            self._turned()
-        else:
+        if sys.platform != "win32":
             # Of the ways to print them without Python's lock this one leaves the timer of
             # faulthandler, of which a process has one, to the user.
             faulthandler.register(_DUMP_SIGNAL, file=_STANDARD_ERROR, all_threads=True)
         watcher_report_stalls(seconds, _DUMP_SIGNAL)
-
-    def _turned(self) -> None:
-        """The loop has turned: it does not stand still for now."""
-        if self._dump_after is not None:
-            faulthandler.dump_traceback_later(self._dump_after, file=_STANDARD_ERROR)
 
     def send_init(self, address: str, schema: dict[str, Any]) -> None:
         """Tell the parent where this worker listens and what it offers."""
@@ -133,14 +114,11 @@ class ControlChannel:
 class _News(asyncio.Protocol):
     """What the watcher has for the loop; reading it shows that the loop turns."""
 
-    def __init__(self, on_end: Callable[[], object], on_turn: Callable[[], object]) -> None:
+    def __init__(self, on_end: Callable[[], object]) -> None:
         self._on_end = on_end
-        self._on_turn = on_turn
 
     def data_received(self, data: bytes) -> None:
-        news = watcher_turn()
-        self._on_turn()
-        if news:
+        if watcher_turn():
             self._on_end()
 
 

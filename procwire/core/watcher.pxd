@@ -37,7 +37,7 @@ cdef extern from "procwire_watcher.h" nogil:
     unsigned procwire_watcher_turn()
     void procwire_watcher_set_liveness(int of_process)
     int procwire_watcher_send(const char *line, size_t size)
-    void procwire_watcher_report_stalls(int64_t after, int dump_signal)
+    void procwire_watcher_report_stalls(int64_t after, int dump_signal, void (*dump)() noexcept)
     void procwire_watcher_own_process(int64_t exit_after)
     void procwire_watcher_begin_exit()
     void procwire_watcher_exit_on_signal(int number)

@@ -3,6 +3,7 @@
 
 from libc.stdlib cimport calloc, free
 
+import faulthandler
 import os
 
 CONTROL_MAX_LINE_SIZE = PROCWIRE_CONTROL_MAX_LINE_SIZE
@@ -57,8 +58,17 @@ def watcher_send(bytes line not None):
     check_errno(procwire_watcher_send(line, len(line)))
 
 
+cdef void dump_stacks() noexcept with gil:
+    """All Python stacks, as soon as the lock is to be had: nobody's can change meanwhile."""
+    try:
+        faulthandler.dump_traceback(2)
+    except Exception:
+        # Standard error is closed, or no file.
+        pass
+
+
 def watcher_report_stalls(double seconds, int dump_signal):
-    procwire_watcher_report_stalls(nanoseconds(seconds), dump_signal)
+    procwire_watcher_report_stalls(nanoseconds(seconds), dump_signal, dump_stacks)
 
 
 def watcher_own_process(double exit_after):

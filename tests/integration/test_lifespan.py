@@ -302,6 +302,8 @@ def test_a_lifespan_that_cannot_be_left(start: Start) -> None:
         assert "ValueError: cannot leave" in parent.stderr_at_end()
 
 
+# Between the end of its patience and that of the process there are 0.4 s.
+@pytest.mark.alone
 @pytest.mark.parametrize("what", ["shutdown waits", "shutdown blocks"])
 def test_a_shutdown_hook_that_does_not_end(start: Start, what: str) -> None:
     with start(what, connect=True) as parent:

@@ -462,6 +462,7 @@ def test_a_stall_is_reported_once(loop_name: str, liveness: str, method: str) ->
         assert len(reports(parent)) == 2
 
 
+@pytest.mark.alone
 def test_no_report_without_a_stall(loop_name: str) -> None:
     with spawn(loop_name, stall_report=0.2) as parent:
         # What takes time is not on the loop; and then nothing happens for several times as long.
@@ -482,9 +483,6 @@ def test_no_report_unless_asked_for(parent: Parent) -> None:
     assert parent.stderr() == "stuck\n"
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="the timer that dumps stacks there counts while all is stopped"
-)
 def test_no_report_of_a_process_that_was_stopped(loop_name: str) -> None:
     with spawn(loop_name, stall_report=0.3) as parent:
         assert parent.call("echo", 1) == 1
@@ -551,7 +549,6 @@ def test_a_report_that_nobody_reads(loop_name: str, room: int) -> None:
         assert time.monotonic() - began < GRACE + LATE
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="it is what stacks are dumped by there")
 def test_the_timer_of_faulthandler_is_left_to_the_user(loop_name: str) -> None:
     with spawn(loop_name, stall_report=0.3) as parent:
         parent.call("own_timer", 0.1)

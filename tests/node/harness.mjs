@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Module, ModuleManager } from "@procwire/core";
@@ -16,6 +16,16 @@ import { Module, ModuleManager } from "@procwire/core";
 export const PYTHON = process.env.PYTHON ?? "python3";
 export const LOOP = process.env.LOOP ?? "asyncio";
 export const WORKERS = fileURLToPath(new URL("./workers/", import.meta.url));
+
+// What puts a worker's standard error into a file where no shell does.
+const ON_WINDOWS =
+  process.platform === "win32"
+    ? {
+        PYTHONPATH: [fileURLToPath(new URL("./windows/", import.meta.url)), process.env.PYTHONPATH]
+          .filter(Boolean)
+          .join(delimiter),
+      }
+    : {};
 
 /** The longest that anything here may take. Tests wait for conditions, this only ends a hang. */
 export const PATIENCE = 15_000;
@@ -107,7 +117,7 @@ export class Worker {
         : ["/bin/sh", "-c", 'exec "$@" 2>>"$WORKER_LOG"', "sh", PYTHON, ...args];
     this.module = new Module(`worker-${started}`)
       .executable(command[0], command.slice(1), {
-        env: { LOOP, PYTHONWARNINGS: "error", WORKER_LOG: this.logFile, ...env },
+        env: { LOOP, PYTHONWARNINGS: "error", WORKER_LOG: this.logFile, ...ON_WINDOWS, ...env },
         cwd,
       })
       .spawnPolicy({ maxRetries: 0, initTimeout: PATIENCE, ...policy });

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pydantic
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from procwire import Client, CodecError, HandlerError, MsgpackCodec, RawCodec, ValidationError
@@ -348,6 +348,8 @@ def test_deep_nesting_is_an_error(depth: int) -> None:
         decode(Tree, Raw(payload))
 
 
+# How fast a busy machine makes up values is no fault of theirs.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.builds(
