@@ -200,7 +200,7 @@ export class Worker {
   }
 
   log() {
-    return readFileSync(this.logFile, "utf8");
+    return readFileSync(this.logFile, "utf8").replaceAll("\r\n", "\n");
   }
 
   logged(pattern) {

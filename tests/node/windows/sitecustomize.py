@@ -3,6 +3,6 @@
 import os
 
 if name := os.environ.get("WORKER_LOG"):
-    log = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    log = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_BINARY)
     os.dup2(log, 2)
     os.close(log)

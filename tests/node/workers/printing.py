@@ -21,6 +21,11 @@ INIT = (
     '{"pipe":"/nowhere","schema":{"methods":{},"events":{}},"version":"1.0.0"}}'
 )
 PONG = '{"jsonrpc":"2.0","method":"$pong"}'
+ECHO = (
+    [sys.executable, "-c", "import sys; print(sys.argv[1])"]
+    if sys.platform == "win32"
+    else ["/bin/echo"]
+)
 
 
 def print_everywhere(where: str) -> None:
@@ -30,7 +35,7 @@ def print_everywhere(where: str) -> None:
         os.write(1, f"{line}\n".encode())
         sys.__stdout__.write(f"{line}\n")  # type: ignore[union-attr]
         sys.stdout.buffer.write(f"{line}\n".encode())
-        subprocess.run(["/bin/echo", line], check=True)
+        subprocess.run([*ECHO, line], check=True)
         os.system(f"echo '{line}'")
     subprocess.run(
         [sys.executable, "-c", "import os; print('child'); os.write(1, b'grandchild\\n')"],
