@@ -20,7 +20,8 @@ def progress(path: str) -> Iterator[Callable[[int], None]]:
     with Path(path).open("wb", buffering=0) as file:
 
         def reached(number: int) -> None:
-            os.pwrite(file.fileno(), number.to_bytes(8, "big"), 0)
+            file.seek(0)
+            file.write(number.to_bytes(8, "big"))
 
         yield reached
 
