@@ -44,7 +44,11 @@ class PipeConnection:
 
     def offer(self, address: str) -> None:
         """Let the first one connect who comes."""
-        self._pipe = NamedPipe.offer(address, True, self._ringing.fileno())
+        try:
+            self._pipe = NamedPipe.offer(address, True, self._ringing.fileno())
+        except BaseException:
+            self._close_bell()
+            raise
 
     def accept(self) -> None:
         """Wait for whoever connects."""

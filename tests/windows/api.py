@@ -5,8 +5,6 @@ from __future__ import annotations
 import ctypes
 from ctypes import wintypes
 
-__all__ = ["handles", "open_plainly", "pipe_flags", "readers_of", "write_plainly"]
-
 PIPE_TYPE_MESSAGE = 4
 
 _kernel = ctypes.WinDLL("kernel32", use_last_error=True)
