@@ -1,30 +1,26 @@
-"""Keeps every processor awake until standard input ends, and gives way to whoever wants to run.
+"""Keeps idle processors polling until standard input ends, which Linux does for who asks it.
 
-On a virtual machine, waking a processor that sleeps goes through the hypervisor and costs more than
-many a request: of programs that wait for each other, that would be measured, and nothing else.
+Waking a processor that sleeps costs more than many a request, on a virtual machine several times
+as much: of programs that wait for each other, that would be measured. A program that keeps the
+processors busy, be it of the lowest priority, competes with what is measured.
+
+Prints a line when it is so. Linux lets root ask (Documentation/power/pm_qos_interface.rst).
 """
 
 import os
+import struct
 import sys
-import threading
+from pathlib import Path
 
-
-def spin() -> None:
-    while True:
-        pass
-
-
-children = []
-for processor in os.sched_getaffinity(0):
-    child = os.fork()
-    if child == 0:
-        os.sched_setaffinity(0, [processor])
-        # Its time is counted as that of "nice" programs, and so told from others.
-        os.nice(19)
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        # Whatever way the one that is waited for has ended.
-        threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
-        spin()
-    children.append(child)
-for child in children:
-    os.waitpid(child, 0)
+driver = Path("/sys/devices/system/cpu/cpuidle/current_driver")
+if not driver.exists() or driver.read_text().strip() == "none":
+    sys.exit("no driver for idle processors that could be asked")
+try:
+    # The request ends when the file is closed.
+    latency = os.open("/dev/cpu_dma_latency", os.O_WRONLY)
+except OSError as error:
+    sys.exit(str(error))
+# Microseconds that waking may take.
+os.write(latency, struct.pack("=i", 0))
+print("awake", flush=True)
+sys.stdin.buffer.read()

@@ -112,11 +112,11 @@ def only_child() -> int:
 
 
 def busy_seconds() -> float:
-    """Seconds that all cores were busy with programs that are not "nice", as awake.py is."""
-    user, _, system, _, _, irq, soft = map(
+    """Seconds that all cores were busy."""
+    user, nice, system, _, _, irq, soft = map(
         int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8]
     )
-    return (user + system + irq + soft) / TICKS
+    return (user + nice + system + irq + soft) / TICKS
 
 
 def memory(pid: int, field: str) -> int:

@@ -13,11 +13,11 @@ export function cpuSeconds(pid) {
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
-/** Seconds that all cores were busy with programs that are not "nice", as awake.py is. */
+/** Seconds that all cores were busy. */
 export function busySeconds() {
   const line = readFileSync("/proc/stat", "utf8").split("\n", 1)[0];
-  const [user, , system, , , irq, softirq] = line.split(/ +/).slice(1).map(Number);
-  return (user + system + irq + softirq) / TICKS;
+  const [user, nice, system, , , irq, softirq] = line.split(/ +/).slice(1).map(Number);
+  return (user + nice + system + irq + softirq) / TICKS;
 }
 
 /** VmRSS, or VmHWM, its peak, in bytes. */

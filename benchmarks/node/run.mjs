@@ -43,9 +43,15 @@ const warming = { calls: options.quick ? 10 : 10_000, maxSeconds: 5 };
 const say = (text) => console.error(text);
 const chosen = (all, keys) => all.filter((one) => !keys || keys.split(",").includes(one.key));
 
-/** Processors that do not sleep while peers wait for each other; see awake.py. */
-const keepAwake = () =>
-  spawn(python, ["-I", beside(import.meta.url, "awake.py")], { stdio: ["pipe", "inherit", "inherit"] });
+/** Processors that do not sleep while peers wait for each other, where that can be had; see awake.py. */
+async function keepAwake() {
+  const stdio = ["pipe", "pipe", "inherit"];
+  const keeper = spawn(python, ["-I", beside(import.meta.url, "awake.py")], { stdio });
+  const [text] = await Promise.race([once(keeper.stdout, "data"), once(keeper, "exit")]);
+  if (Buffer.isBuffer(text)) return keeper;
+  say("processors sleep when there is nothing to do: small differences mean little");
+  return null;
+}
 
 /** A parent in Python; it answers over the same channel as one that was forked. */
 function inPython({ parent, options }) {
@@ -148,7 +154,7 @@ if (left.some((reason) => reason.startsWith("procwire"))) {
   process.exit(2);
 }
 const jobs = chosen(JOBS, options.jobs);
-const awake = options.asleep ? null : keepAwake();
+const awake = options.asleep ? null : await keepAwake();
 for (let number = 0; number < rounds; number++) await round(number, peers, jobs);
 awake?.stdin.end();
 
