@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import awake
 import plots
 import report
 import scenarios as plan
@@ -75,6 +76,7 @@ class Settings:
     retries: int
     node: str
     quick: bool
+    awake: bool
 
 
 class Failed(Exception):
@@ -280,6 +282,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--seconds", type=float, default=2.0, help="of each measured window")
     add("--spin-us", type=int, default=50, help="see loadgen --help")
     add("--retries", type=int, default=2, help="of a run that other programs disturbed")
+    add("--asleep", action="store_true", help="let idle processors sleep; see awake.py")
     add("--no-sweeps", action="store_true", help="leave out the runs for the curves")
     add("--quick", action="store_true", help="a few seconds, numbers without meaning")
     add("--self-test", action="store_true", help="check the generator with faulty workers")
@@ -290,9 +293,22 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
+def processors_are_awake(arguments: argparse.Namespace) -> bool:
+    """Whether they stay so until this process ends."""
+    if arguments.asleep:
+        return False
+    try:
+        awake.keep_awake()
+    except OSError as error:
+        say(f"idle processors sleep: {error}")
+        return False
+    return True
+
+
 def make_settings(arguments: argparse.Namespace) -> Settings:
+    stay = processors_are_awake(arguments)
     if arguments.quick:
-        return Settings(1, 1, 0.1, 0.05, 0.05, arguments.spin_us, 0, arguments.node, True)
+        return Settings(1, 1, 0.1, 0.05, 0.05, arguments.spin_us, 0, arguments.node, True, stay)
     return Settings(
         rounds=arguments.rounds,
         sweep_rounds=min(arguments.rounds, 3),
@@ -303,6 +319,7 @@ def make_settings(arguments: argparse.Namespace) -> Settings:
         retries=arguments.retries,
         node=arguments.node,
         quick=False,
+        awake=stay,
     )
 
 
@@ -363,7 +380,8 @@ def main() -> int:
     busy += f", {max(others, default=0):.2f} at most"
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}"
     print(f"{where}; {started:%Y-%m-%d}; {settings.rounds} rounds of {settings.seconds:g} s")
-    print(f"meanwhile {busy}\n")
+    idle = "were kept awake" if settings.awake else "slept when there was nothing to do"
+    print(f"meanwhile {busy}, and processors {idle}\n")
     for table in (
         report.bars_table(runs),
         report.rates_table(runs, measured, names),

@@ -43,10 +43,10 @@ const warming = { calls: options.quick ? 10 : 10_000, maxSeconds: 5 };
 const say = (text) => console.error(text);
 const chosen = (all, keys) => all.filter((one) => !keys || keys.split(",").includes(one.key));
 
-/** Processors that do not sleep while peers wait for each other, where that can be had; see awake.py. */
+/** Processors that do not sleep while peers wait for each other, where that can be had; see ../awake.py. */
 async function keepAwake() {
   const stdio = ["pipe", "pipe", "inherit"];
-  const keeper = spawn(python, ["-I", beside(import.meta.url, "awake.py")], { stdio });
+  const keeper = spawn(python, ["-I", beside(import.meta.url, "../awake.py")], { stdio });
   const [text] = await Promise.race([once(keeper.stdout, "data"), once(keeper, "exit")]);
   if (Buffer.isBuffer(text)) return keeper;
   say("processors sleep when there is nothing to do: small differences mean little");
