@@ -249,6 +249,7 @@ cdef class Connection:
             NotConnectedError: the connection is gone.
             BackpressureTimeoutError: the peer has taken nothing for `backpressure_timeout`.
         """
+        cdef bint woken = False
         while True:
             if self.closed:
                 raise lost_error()
@@ -256,6 +257,9 @@ cdef class Connection:
                 return
             future = self.loop.create_future()
             self.waiting_writers[future] = None
+            if woken:
+                # Others have filled the buffer between its wake-up and its turn: it is still the next.
+                self.waiting_writers.move_to_end(future, last=False)
             if self.backpressure_timeout and self.stall_timer is None:
                 self.taken = self.writer.taken()
                 self.stalled_since = self.loop.time()
@@ -270,6 +274,7 @@ cdef class Connection:
                 if future.done() and not future.cancelled():
                     self.wake_writer()
                 raise
+            woken = True
 
     cdef int watch_stall(self) except -1:
         self.stall_timer = self.loop.call_later(
