@@ -303,11 +303,17 @@ def test_handlers_of_events(loop_name: str, caplog: pytest.LogCaptureFixture) ->
         def fails(data: object) -> None:
             raise ValueError("of the handler's")
 
+        def looks_at_a_cancelled_future(data: object) -> None:
+            future = asyncio.get_running_loop().create_future()
+            future.cancel()
+            future.result()
+
         async def slow(data: object) -> None:
             await asyncio.sleep(0)
             seen.put_nowait(data)
 
         module.on_event("progress", fails)
+        module.on_event("progress", looks_at_a_cancelled_future)
         module.on_event("progress", slow)
         unwanted = module.on_event("progress", lambda data: seen.put_nowait("unwanted"))
         unwanted()
@@ -315,6 +321,7 @@ def test_handlers_of_events(loop_name: str, caplog: pytest.LogCaptureFixture) ->
             await module.send("note", 1)
             assert await seen.get() == {"noted": 1}
             assert seen.empty()
+            assert await module.send("echo", "still there") == "still there"
 
     run(loop_name, main)
     assert "a handler of the event 'progress' failed" in caplog.text
