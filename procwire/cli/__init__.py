@@ -16,7 +16,7 @@ import threading
 from collections.abc import Sequence
 from types import ModuleType
 
-from procwire.cli.errors import CommandError, show_failure
+from procwire.cli.errors import CommandError, is_users, show_failure
 from procwire.version import __version__
 
 __all__ = ["main"]
@@ -74,14 +74,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status: int = command.execute(options)
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except BrokenPipeError:
-        status = READER_GONE
     except CommandError as error:
         print(f"procwire {chosen}: {error}", file=sys.stderr)
         status = error.status
     except Exception as error:
-        show_failure(error)
-        status = 1
+        # A connection of the user's own can break as well.
+        if isinstance(error, BrokenPipeError) and not is_users(error):
+            status = READER_GONE
+        elif isinstance(error, OSError) and not is_users(error):
+            # The system says no: a recording that cannot be written, for instance.
+            print(f"procwire {chosen}: {error}", file=sys.stderr)
+            status = 1
+        else:
+            show_failure(error)
+            status = 1
     if status:
         _leave_threads(status)
         raise SystemExit(status)
