@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -203,6 +204,20 @@ def test_a_reader_that_leaves() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another error says so there")
+def test_nobody_reads_what_went_wrong(tmp_path: Path) -> None:
+    (tmp_path / "chatty.py").write_text("print('hello', flush=True)\n")
+    for words in (["call", "commands", "devide"], ["call", str(tmp_path / "chatty.py"), "any"]):
+        ours, theirs = os.pipe()
+        os.close(ours)
+        run = subprocess.run(
+            command(*words), cwd=WORKERS, env=environment(), stdout=theirs, stderr=theirs,
+            check=False,
+        )  # fmt: skip
+        os.close(theirs)
+        assert run.returncode == 141
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such shell")
