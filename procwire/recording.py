@@ -150,11 +150,11 @@ class Recording:
                 raise RecordingError(
                     f"{path} is a recording of version {head['version']}, not {VERSION}"
                 )
-            self.schema: dict[str, Any] = head["schema"]
+            self.schema: dict[str, Any] = _checked_schema(head["schema"])
             self.began = datetime.fromisoformat(head["began"])
         except RecordingError:
             raise
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise RecordingError(f"{path} is no recording of procwire's") from None
 
     def __iter__(self) -> Iterator[RecordedFrame]:
@@ -166,6 +166,16 @@ class Recording:
                 if len(payload) < length:
                     return
                 yield RecordedFrame(bool(to_parent), passed, method_id, flags, request_id, payload)
+
+
+def _checked_schema(schema: Any) -> dict[str, Any]:
+    """The schema, if it has what is looked up in there."""
+    methods, events = schema["methods"].values(), schema["events"].values()
+    if not all(isinstance(entry["id"], int) for entry in (*methods, *events)):
+        raise ValueError
+    if not all(isinstance(method["response"], str) for method in methods):
+        raise ValueError
+    return dict(schema)
 
 
 def _open_alone(path: str | os.PathLike[str]) -> int:

@@ -22,7 +22,7 @@ from procwire._core import (
     METHOD_ID_ABORT,
 )
 
-__all__ = ["FrameLog", "Observer", "Observers", "frame_kind", "observers"]
+__all__ = ["RECORD_VARIABLE", "FrameLog", "Observer", "Observers", "frame_kind", "observers"]
 
 DEBUG_VARIABLE = "PROCWIRE_DEBUG"
 RECORD_VARIABLE = "PROCWIRE_RECORD"

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Sequence
 from types import ModuleType
 
-from procwire.cli.errors import CommandError, show_failure
+from procwire.cli.errors import CommandError, is_users, show_failure
 from procwire.version import __version__
 
 __all__ = ["main"]
@@ -74,17 +74,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status: int = command.execute(options)
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except BrokenPipeError:
-        status = READER_GONE
-    except CommandError as error:
-        print(f"procwire {chosen}: {error}", file=sys.stderr)
-        status = error.status
     except Exception as error:
-        show_failure(error)
-        status = 1
+        try:
+            status = _tell(str(chosen), error)
+        except BrokenPipeError:
+            status = READER_GONE
     if status:
         _leave_threads(status)
         raise SystemExit(status)
+
+
+def _tell(command: str, error: Exception) -> int:
+    """Say why a command has failed; returns its exit status."""
+    # What the system refuses the command itself, and not a connection of the user's own.
+    refused = isinstance(error, OSError) and not is_users(error)
+    if refused and isinstance(error, BrokenPipeError):
+        return READER_GONE
+    if refused or isinstance(error, CommandError):
+        print(f"procwire {command}: {error}", file=sys.stderr)
+        return error.status if isinstance(error, CommandError) else 1
+    show_failure(error)
+    return 1
 
 
 def _leave_threads(status: int) -> None:

@@ -18,7 +18,7 @@ from procwire.cli.output import Output, Progress
 from procwire.cli.target import add_target, load
 from procwire.cli.values import add_data, read_data, to_json
 from procwire.errors import ProcwireError, RemoteError
-from procwire.parent import Module, ModuleManager, SpawnPolicy
+from procwire.parent import Module, ModuleManager, RequestTimeoutError, SpawnPolicy
 from procwire.testing import declare
 
 __all__ = ["add_arguments", "execute"]
@@ -145,7 +145,7 @@ async def _measure(
     began = time.perf_counter()
     try:
         await _request(module, method, data, streams, measured)
-    except RemoteError as error:
+    except (RemoteError, RequestTimeoutError) as error:
         measured.failures += 1
         measured.first_failure = measured.first_failure or str(error)
     else:

@@ -57,10 +57,6 @@ def execute(options: Namespace) -> int:
         # The handler's traceback is in the log, which this process has on standard error.
         details = f" {to_json(error.data)}" if isinstance(error.data, dict) else ""
         raise CommandError(f"{options.method!r} has failed: {error}{details}") from None
-    except TimeoutError:
-        raise CommandError(
-            f"{options.method!r} has not answered within {options.timeout:g} s"
-        ) from None
     except ProcwireError as error:
         raise CommandError(str(error)) from None
     return 0
@@ -76,8 +72,9 @@ async def _call(client: Client, options: Namespace, data: Any, output: Output) -
             output.line(to_json(value))
 
     parent = TestParent(client, request_timeout=0, codec="raw" if options.raw else None)
+    limit = asyncio.timeout(options.timeout)
     try:
-        async with asyncio.timeout(options.timeout), parent:
+        async with limit, parent:
             for event in client._events:
                 parent.on_event(event, functools.partial(_show_event, event))
             began = time.perf_counter()
@@ -93,6 +90,13 @@ async def _call(client: Client, options: Namespace, data: Any, output: Output) -
             await _handled(client, options.method)
     except LeftBehindError as error:
         note(f"procwire call: {error}")
+    except TimeoutError:
+        if not limit.expired():
+            # That of the method, or one of a start-up hook's own.
+            raise
+        raise CommandError(
+            f"{options.method!r} has not answered within {options.timeout:g} s"
+        ) from None
 
 
 async def _handled(client: Client, method: str) -> None:

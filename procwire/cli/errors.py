@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib
+import os
 import traceback
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["CommandError", "TargetError", "show_failure", "users_part"]
+__all__ = ["CommandError", "TargetError", "is_users", "show_failure", "users_part"]
 
 _NOT_THE_USERS = (
-    str(Path(__file__).resolve().parent.parent),
-    # Not its __file__, which is elsewhere when the standard library is in an archive.
+    os.path.join(Path(__file__).resolve().parent.parent, ""),
+    # Not their __file__, which is elsewhere when the standard library is in an archive.
     importlib.import_module.__code__.co_filename,
     "<frozen importlib",
+    # What calls hooks, and enters a lifespan.
+    os.path.join(os.path.dirname(asyncio.run.__code__.co_filename), ""),
+    contextlib.aclosing.__init__.__code__.co_filename,
 )
 
 
@@ -43,9 +49,18 @@ def users_part(error: BaseException) -> TracebackType | None:
     if isinstance(error, SyntaxError):
         # It names its place itself: nothing of that module has run.
         return None
+    return _users_frames(error) or error.__traceback__
+
+
+def is_users(error: BaseException) -> bool:
+    """Whether an exception has come through the user's code."""
+    return _users_frames(error) is not None
+
+
+def _users_frames(error: BaseException) -> TracebackType | None:
     frames = error.__traceback__
     while frames is not None:
         if not frames.tb_frame.f_code.co_filename.startswith(_NOT_THE_USERS):
             return frames
         frames = frames.tb_next
-    return error.__traceback__
+    return None

@@ -7,6 +7,8 @@ import os
 import sys
 import time
 
+from procwire.cli.errors import CommandError
+
 __all__ = ["Output", "Progress", "note"]
 
 PROGRESS_INTERVAL = 0.1
@@ -19,6 +21,8 @@ class Output:
     """
 
     def __init__(self) -> None:
+        if sys.stdout is None:
+            raise CommandError("standard output is closed")
         sys.stdout.flush()
         # Unbuffered: a result is there when it has come, and nothing is left for a reader that
         # has gone.

@@ -149,7 +149,17 @@ def _files_of(error: BaseException) -> list[str]:
     found = [frame.filename for frame in frames if os.path.isfile(frame.filename)]
     if isinstance(error, SyntaxError) and error.filename is not None:
         found.append(error.filename)
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        found += _places_of(error.name)
     return found
+
+
+def _places_of(module: str) -> list[str]:
+    """The files that a module would be loaded from, if there was one: it may be written next."""
+    package, _, name = module.rpartition(".")
+    directories = getattr(sys.modules.get(package), "__path__", ()) if package else sys.path
+    places = [os.path.join(directory, name) for directory in directories]
+    return [*(f"{place}.py" for place in places), *(f"{place}/__init__.py" for place in places)]
 
 
 def _stamp(path: str) -> Stamp:

@@ -10,6 +10,7 @@ Events belong to no request: what was emitted is compared name by name, in whate
 from __future__ import annotations
 
 import asyncio
+import os
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from procwire.codecs import Codec, MsgpackCodec
 from procwire.errors import ProcwireError, RemoteError
 from procwire.recording import RecordedFrame, Recording, RecordingError
 from procwire.testing import LeftBehindError, TestParent
-from procwire.wire import frame_kind
+from procwire.wire import RECORD_VARIABLE, frame_kind
 
 __all__ = ["add_arguments", "execute"]
 
@@ -64,6 +65,8 @@ def execute(options: Namespace) -> int:
     """Replay it, print each difference; fails when there is one."""
     output = Output()
     logs.speak_up()
+    # Whoever has just recorded may have it still: the file that is read must not be written.
+    os.environ.pop(RECORD_VARIABLE, None)
     try:
         recording = Recording(options.recording)
     except RecordingError as error:

@@ -40,6 +40,8 @@ def read_data(options: Namespace, *, raw: bool = False) -> Any:
     if options.file is not None and options.data is not None:
         raise CommandError("give either DATA or --file", status=2)
     if options.file == "-":
+        if sys.stdin is None:
+            raise CommandError("standard input is closed")
         source = sys.stdin.buffer.read()
     elif options.file is not None:
         try:

@@ -48,8 +48,11 @@ cdef class StreamCall(Call):
     cdef object waiter
     # The connection counts this stream among those whose consumers are behind.
     cdef bint lagging
+    # It counts it among those whose consumers wait for a chunk.
+    cdef bint hungry
 
     cdef int wake(self) except -1
+    cdef int feed(self) except -1
     cdef int keep(self, object chunk, Py_ssize_t size) except -1
     cdef int catch_up(self) except -1
 
@@ -73,8 +76,10 @@ cdef class ParentConnection(Connection):
     cdef dict calls
     cdef Py_ssize_t results_owed
     cdef uint32_t last_request_id
-    # Streams whose consumers are behind, and what all streams keep for theirs, in bytes.
+    # Streams whose consumers are behind, those whose consumers wait for a chunk, and what all
+    # streams keep for theirs, in bytes.
     cdef Py_ssize_t lagging
+    cdef Py_ssize_t hungry
     cdef Py_ssize_t kept
     # What was wrong with the worker's frames, once it was.
     cdef object fault

@@ -21,8 +21,8 @@ cdef Py_ssize_t CHUNKS_BEHIND = 256
 cdef Py_ssize_t BYTES_BEHIND = 4 * 1024 * 1024
 # What a chunk counts besides its payload: an empty one is not free.
 cdef Py_ssize_t CHUNK_OVERHEAD = 256
-# What all streams of a worker may keep while an answer is owed: a consumer may wait for that answer
-# before it takes its next chunk, and both come over one socket.
+# What all streams of a worker may keep while an answer is owed, or a chunk is waited for: a consumer
+# may wait for that before it takes its next chunk, and both come over one socket.
 cdef Py_ssize_t KEPT_LIMIT = 64 * 1024 * 1024
 
 
@@ -140,6 +140,7 @@ cdef class StreamCall(Call):
         return self.wake()
 
     cdef int wake(self) except -1:
+        self.feed()
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
         return 0
@@ -149,7 +150,21 @@ cdef class StreamCall(Call):
         self.waiter = self.connection.loop.create_future()
         if self.chunks or self.finished:
             self.waiter.set_result(None)
+        elif not self.hungry:
+            self.hungry = True
+            self.connection.hungry += 1
+            if self.connection.lagging:
+                self.connection.balance()
         return self.waiter
+
+    cdef int feed(self) except -1:
+        """Its consumer does not wait any more."""
+        if self.hungry:
+            self.hungry = False
+            self.connection.hungry -= 1
+            if self.connection.lagging:
+                self.connection.balance()
+        return 0
 
     cdef int keep(self, object chunk, Py_ssize_t size) except -1:
         self.chunks.append(chunk)
@@ -187,6 +202,7 @@ cdef class StreamCall(Call):
         self.connection.kept -= self.size
         self.size = 0
         self.finished = True
+        self.feed()
         self.cancel()
         self.catch_up()
 
@@ -422,7 +438,8 @@ cdef class ParentConnection(Connection):
 
     cdef int balance(self) except -1:
         """Read, unless consumers are behind and nobody can be waiting for what would be read."""
-        if self.kept >= KEPT_LIMIT or self.lagging and not self.results_owed:
+        if (self.kept >= KEPT_LIMIT
+                or self.lagging and not self.results_owed and not self.hungry):
             if not self.holds & HOLD_CONSUMERS:
                 self.hold(HOLD_CONSUMERS)
         else:

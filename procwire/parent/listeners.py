@@ -42,7 +42,11 @@ class Listeners(Generic[T]):
         for function in tuple(self._functions):
             try:
                 result = function(value)
-            except Exception:
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException:
+                # A CancelledError, of a future that the function has looked at for instance, would
+                # look like that of whoever tells.
                 self._log_failure()
             else:
                 if inspect.iscoroutine(result):

@@ -50,6 +50,8 @@ class Supervisor:
         self._module = module
         self._tell = tell
         self._life: asyncio.Task[None] | None = None
+        # The life has had its first step.
+        self._begun = False
         # shutdown() has been called: the clean-up must not be cancelled by a second call.
         self._ending = False
         self._process: WorkerProcess | None = None
@@ -85,22 +87,29 @@ class Supervisor:
         self._life = loop.create_task(
             self._live(ready), name=f"procwire-module-{self._module.name}"
         )
-        # One that is shut down before its first step says nothing itself.
-        self._life.add_done_callback(lambda _: self._fail(ready, None))
+        self._begun = False
+        self._life.add_done_callback(lambda _: self._ended(ready))
         return ready
 
     async def shutdown(self) -> None:
         """Ask the worker to end, and wait until it has; it is killed after 5 seconds."""
-        if self._life is None:
+        # One that is over may belong to a loop that is closed, and its module to another manager.
+        if self._life is None or (self._begun and self._life.done()):
             return
         if not self._ending:
             self._ending = True
             self._life.cancel()
         # Not the task itself: its clean-up goes on when this is cancelled.
         await asyncio.wait([self._life])
-        self._module.set_state("closed")
+
+    def _ended(self, ready: asyncio.Future[None]) -> None:
+        """The life is over. One that was shut down before its first step has not said so."""
+        if not self._begun:
+            self._module.set_state("closed")
+        self._fail(ready, None)
 
     async def _live(self, ready: asyncio.Future[None]) -> None:
+        self._begun = True
         failure: BaseException | None = None
         try:
             while True:

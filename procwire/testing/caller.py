@@ -16,6 +16,10 @@ REQUEST_TIMEOUT = 10.0
 """Seconds after which a test is told that a handler does not answer."""
 
 
+LEAVING_TURNS = 3
+"""Turns of the loop that a stream has to be closed in, when its consumer has left."""
+
+
 class LeftBehindError(AssertionError):
     """A test is over, and a request has no answer yet, or a handler's task still runs."""
 
@@ -73,6 +77,9 @@ class Caller:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        # The loop closes the generators that have been left, and takes two turns for it.
+        for _turn in range(LEAVING_TURNS):
+            await asyncio.sleep(0)
         unanswered = self.module.link.unanswered
         left = await self._end()
         if unanswered:

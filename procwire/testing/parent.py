@@ -69,6 +69,8 @@ class TestParent(Caller):
         return [] if self._tasks is None else list(self._tasks.running)
 
     async def _begin(self) -> None:
+        # Another parent may serve it, which must not be ended for that.
+        self._client._check_not_started()
         loop = asyncio.get_running_loop()
         offered = offer(self._client)
         names = {method.id: name for name, method in offered.methods.items()}

@@ -74,6 +74,24 @@ def test_failures_are_counted(tmp_path) -> None:
     assert "FAILED      1, the first: the third" in run.stdout
 
 
+def test_an_answer_that_is_late_is_counted(tmp_path) -> None:
+    (tmp_path / "sleepy.py").write_text(
+        "import asyncio\n"
+        "from procwire import Client\n"
+        "client = Client()\n"
+        "calls = 0\n"
+        "@client.handle(timeout=0.3)\n"
+        "async def third(data):\n"
+        "    global calls\n"
+        "    calls += 1\n"
+        "    if calls == 3:\n"
+        "        await asyncio.Event().wait()\n"
+    )
+    run = procwire("bench", "sleepy", "third", "--seconds", "0.1", cwd=tmp_path)
+    assert run.returncode == 1, run.stderr
+    assert "FAILED      1, the first: " in run.stdout
+
+
 def test_a_method_that_always_fails() -> None:
     run = procwire("bench", "commands", "divide", '{"number": 1, "by": 0}')
     assert (run.stdout, run.returncode) == ("", 1)

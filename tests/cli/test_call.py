@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -80,6 +81,11 @@ FAILURES = {
         1,
         "hanging\naborted\nprocwire call: 'hang' has not answered within 0.1 s\n",
     ),
+    "the method's own limit": (
+        ["call", "commands", "late"],
+        1,
+        "procwire call: 'late' has not answered within 0.1 s\n",
+    ),
     "a target without a module": (
         ["inspect", ":client"],
         2,
@@ -118,6 +124,32 @@ def test_what_the_users_code_raises_is_shown_from_there(tmp_path: Path) -> None:
         f'  File "{tmp_path / "broken.py"}", line 4, in <module>',
     ]
     assert run.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+@pytest.mark.parametrize("kind", ["TimeoutError", "BrokenPipeError", "OSError"])
+def test_what_a_start_up_raises_is_shown_from_there(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "broken.py").write_text(
+        "from procwire import Client\n"
+        "client = Client().handle('any', lambda data: data)\n"
+        "@client.on_startup\n"
+        "async def connect():\n"
+        f"    raise {kind}('the database')\n"
+    )
+    run = procwire("call", "broken:client", "any", cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[:2] == [
+        "Traceback (most recent call last):",
+        f'  File "{tmp_path / "broken.py"}", line 5, in connect',
+    ]
+    assert run.stderr.endswith(f"{kind}: the database\n")
+
+
+def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:
+    run = procwire(
+        "call", "commands", "count", "3", PROCWIRE_RECORD=str(tmp_path / "nowhere" / "file")
+    )
+    assert (run.stdout, run.returncode) == ("", 1)
+    assert re.fullmatch(r"procwire call: .*No such file or directory.*\n", run.stderr)
 
 
 def test_clients_are_found(tmp_path: Path) -> None:
@@ -172,6 +204,31 @@ def test_a_reader_that_leaves() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another error says so there")
+def test_nobody_reads_what_went_wrong(tmp_path: Path) -> None:
+    (tmp_path / "chatty.py").write_text("print('hello', flush=True)\n")
+    for words in (["call", "commands", "devide"], ["call", str(tmp_path / "chatty.py"), "any"]):
+        ours, theirs = os.pipe()
+        os.close(ours)
+        run = subprocess.run(
+            command(*words), cwd=WORKERS, env=environment(), stdout=theirs, stderr=theirs,
+            check=False,
+        )  # fmt: skip
+        os.close(theirs)
+        assert run.returncode == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such shell")
+@pytest.mark.parametrize(("closed", "which"), [(">&-", "output"), ("<&-", "input")])
+def test_a_standard_stream_that_is_closed(closed: str, which: str) -> None:
+    words = command("call", "commands", "count", "--file", "-")
+    run = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *words],
+        cwd=WORKERS, env=environment(), stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert (run.returncode, run.stderr) == (1, f"procwire call: standard {which} is closed\n")
 
 
 def test_inspect() -> None:

@@ -364,6 +364,17 @@ def test_a_file_that_is_no_recording(tmp_path: Path) -> None:
             '{"format": "other", "version": 1, "began": "2026-01-01", "schema": {}}\n',
             "is no recording",
         ),
+        (
+            '{"format": "procwire recording", "version": 1, "began": "2026-01-01", "schema": {}}\n',
+            "is no recording",
+        ),
+        (
+            (
+                '{"format": "procwire recording", "version": 1, "began": "2026-01-01", '
+                '"schema": {"methods": {"a": {"id": 1}}, "events": {}}}\n'
+            ),
+            "is no recording",
+        ),
         ('{"format": "procwire recording", "version": 2}\n', "is a recording of version 2, not 1"),
     ):
         (tmp_path / "file").write_text(text)
@@ -374,6 +385,17 @@ def test_a_file_that_is_no_recording(tmp_path: Path) -> None:
         1,
         "procwire replay: file is a recording of version 2, not 1\n",
     )
+
+
+def test_a_replay_leaves_its_recording_alone(tmp_path: Path) -> None:
+    """Whoever has just made it has the variable still."""
+    recording = tmp_path / "recording"
+    variables = {"PROCWIRE_RECORD": str(recording)}
+    assert procwire("call", "commands", "count", "3", **variables).returncode == 0
+    recorded = recording.read_bytes()
+    run = procwire("replay", str(recording), "commands", **variables)
+    assert (run.stdout, run.returncode) == ("1 requests, 0 differences\n", 0), run.stderr
+    assert recording.read_bytes() == recorded
 
 
 def test_two_workers_do_not_share_a_recording(tmp_path: Path) -> None:

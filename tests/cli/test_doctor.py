@@ -50,7 +50,7 @@ def test_a_worker_that_runs(project: Path, tmp_path: Path) -> None:
     else:
         check_directories(findings, deep, place)
     assert re.search(r"ok +@procwire/core +[\d.]+ in ", findings)
-    assert re.search(r"ok +commands +ready after \d+ ms: 13 methods, 1 events", findings)
+    assert re.search(r"ok +commands +ready after \d+ ms: 14 methods, 1 events", findings)
     # The program does what it says.
     script = project / "parent.mjs"
     script.write_text(

@@ -184,6 +184,26 @@ def test_what_cannot_be_loaded_changes_nothing(project: Project) -> None:
     run("asyncio", main)
 
 
+def test_a_module_that_is_written_after_the_one_that_imports_it(project: Project) -> None:
+    async def main() -> None:
+        module = project.module("asyncio")
+        async with ModuleManager(module):
+            pid, *_ = await module.send("tell")
+            project.write(2, source=WORKER.replace("import version", "import version; import late"))
+            await project.said("No module named 'late'")
+            (project.directory / "late.py").write_text("import package.later\n")
+            await project.said("No module named 'package'")
+            package = project.directory / "package"
+            package.mkdir()
+            (package / "__init__.py").touch()
+            await project.said("No module named 'package.later'")
+            assert await module.send("tell") == [pid, 1, 1]
+            (package / "later.py").touch()
+            await until(lambda: module.send("tell"), [pid, 2, 2])
+
+    run("asyncio", main)
+
+
 def test_the_end_comes_while_former_code_still_runs(project: Project, loop_name: str) -> None:
     async def main() -> None:
         module = project.module(loop_name)

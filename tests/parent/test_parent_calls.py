@@ -171,6 +171,33 @@ async def settled(module: Module) -> int:
     return received
 
 
+def test_a_consumer_that_takes_another_stream_of_the_same_worker(loop_name: str) -> None:
+    """Whose chunks come behind more of the first one's than a stream may be behind with."""
+
+    async def main() -> None:
+        module = calls("python")
+        async with ModuleManager(module):
+            total = 0
+            async for number in module.stream("count", 2000):
+                total += number
+                if number % 100 == 0:
+                    assert [other async for other in module.stream("count", 3)] == [0, 1, 2]
+            assert total == sum(range(2000))
+            # One that is left while it waits for a chunk is a reason to read no more.
+            first = module.stream("count", 2_000_000)
+            assert await anext(first) == 0
+            hanging = asyncio.create_task(anext(module.stream("count_and_hang", 0)))
+            before = await settled(module)
+            hanging.cancel()
+            await asyncio.wait([hanging])
+            for number in range(1, 1000):
+                assert await anext(first) == number
+            assert await settled(module) == before
+            await first.aclose()
+
+    run(loop_name, main)
+
+
 def test_large_chunks_stop_the_worker_earlier(loop_name: str) -> None:
     async def main() -> None:
         module = calls("python").method("fill", response="stream", response_codec="raw")
@@ -276,11 +303,17 @@ def test_handlers_of_events(loop_name: str, caplog: pytest.LogCaptureFixture) ->
         def fails(data: object) -> None:
             raise ValueError("of the handler's")
 
+        def looks_at_a_cancelled_future(data: object) -> None:
+            future = asyncio.get_running_loop().create_future()
+            future.cancel()
+            future.result()
+
         async def slow(data: object) -> None:
             await asyncio.sleep(0)
             seen.put_nowait(data)
 
         module.on_event("progress", fails)
+        module.on_event("progress", looks_at_a_cancelled_future)
         module.on_event("progress", slow)
         unwanted = module.on_event("progress", lambda data: seen.put_nowait("unwanted"))
         unwanted()
@@ -288,6 +321,7 @@ def test_handlers_of_events(loop_name: str, caplog: pytest.LogCaptureFixture) ->
             await module.send("note", 1)
             assert await seen.get() == {"noted": 1}
             assert seen.empty()
+            assert await module.send("echo", "still there") == "still there"
 
     run(loop_name, main)
     assert "a handler of the event 'progress' failed" in caplog.text

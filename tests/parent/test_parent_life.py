@@ -69,6 +69,64 @@ def test_a_worker_is_started_once_whoever_asks(loop_name: str) -> None:
     run(loop_name, main)
 
 
+def test_a_shutdown_concerns_the_managers_own_workers(loop_name: str) -> None:
+    async def main() -> None:
+        module = calls("python")
+        first, second = ModuleManager(module), ModuleManager(module)
+        async with first:
+            pass
+        async with second:
+            pid = second.pid("calls")
+            await first.shutdown()
+            assert module.state == "ready"
+            with pytest.raises(AlreadyStartedError):
+                await first.spawn()
+            assert await module.send("pid") == pid
+        assert module.state == "closed"
+
+    run(loop_name, main)
+
+
+def test_a_manager_outlives_its_loop(loop_name: str) -> None:
+    module = calls("python")
+    manager = ModuleManager(module)
+
+    async def leave() -> None:
+        await manager.spawn()
+
+    # The runner's end cancels what is left, and so ends the worker.
+    asyncio.run(leave())
+    assert module.state == "closed"
+    run(loop_name, manager.shutdown)
+
+    async def again() -> None:
+        async with manager:
+            assert await module.send("echo", 1) == 1
+
+    run(loop_name, again)
+
+
+def test_whoever_is_told_cannot_end_a_worker(
+    loop_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        module = calls("python")
+
+        def looks_at_a_cancelled_future(what: object) -> None:
+            future = asyncio.get_running_loop().create_future()
+            future.cancel()
+            future.result()
+
+        module.on_state(looks_at_a_cancelled_future)
+        manager = ModuleManager(module)
+        manager.on_change(looks_at_a_cancelled_future)
+        async with manager:
+            assert await module.send("echo", 1) == 1
+
+    run(loop_name, main)
+    assert "a handler of changes failed" in caplog.text
+
+
 def test_a_shutdown_is_no_shorter_when_others_ask_for_it(loop_name: str, tmp_path: Path) -> None:
     async def main() -> None:
         said = tmp_path / "said"

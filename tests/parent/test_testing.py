@@ -155,6 +155,26 @@ def test_a_task_that_a_leaked_task_has_made(loop_name: str) -> None:
     run(loop_name, main)
 
 
+def test_a_stream_that_is_left_last_is_not_left_behind(loop_name: str) -> None:
+    async def main() -> None:
+        async with TestParent(make_client()) as parent:
+            async for _number in parent.stream("count", 1_000_000):
+                break
+
+    run(loop_name, main)
+
+
+def test_a_client_that_is_served_already(loop_name: str) -> None:
+    async def main() -> None:
+        client = make_client()
+        async with TestParent(client) as parent:
+            with pytest.raises(AlreadyStartedError):
+                await TestParent(client).__aenter__()
+            assert await parent.send("echo", 1) == 1
+
+    run(loop_name, main)
+
+
 def test_all_that_is_left_behind_is_told(loop_name: str) -> None:
     async def main() -> None:
         parent = await TestParent(make_client()).__aenter__()

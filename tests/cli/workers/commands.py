@@ -66,6 +66,11 @@ def fail(data):
     raise KeyError(data)
 
 
+@client.handle(timeout=0.1)
+async def late(_data):
+    await asyncio.Event().wait()
+
+
 @client.handle
 async def hang(_data):
     print("hanging", flush=True)
