@@ -48,7 +48,7 @@ cdef class Connection:
     # abort() came before the transport did.
     cdef bint rejected
     # collections.OrderedDict of futures: writers that wait for the transport, first come first
-    # served; a set that forgets those who give up.
+    # served.  Each has its place, under its first future, until it goes on or gives up.
     cdef object waiting_writers
     # Seconds for which the peer may take nothing while writers wait; 0 for ever.
     cdef double backpressure_timeout

@@ -249,17 +249,19 @@ cdef class Connection:
             NotConnectedError: the connection is gone.
             BackpressureTimeoutError: the peer has taken nothing for `backpressure_timeout`.
         """
-        cdef bint woken = False
+        place = None
         while True:
             if self.closed:
                 raise lost_error()
             if not self.writer.paused:
+                self.waiting_writers.pop(place, None)
                 return
             future = self.loop.create_future()
-            self.waiting_writers[future] = None
-            if woken:
-                # Others have filled the buffer between its wake-up and its turn: it is still the next.
-                self.waiting_writers.move_to_end(future, last=False)
+            # Who was woken, and finds that one who had not waited was faster, keeps its place: it
+            # would be behind the same one each time.
+            if place is None:
+                place = future
+            self.waiting_writers[place] = future
             if self.backpressure_timeout and self.stall_timer is None:
                 self.taken = self.writer.taken()
                 self.stalled_since = self.loop.time()
@@ -268,13 +270,12 @@ cdef class Connection:
                 await future
             except BaseException:
                 # Woken and cancelled in the same turn: the next in line must not miss it.
-                self.waiting_writers.pop(future, None)
+                self.waiting_writers.pop(place, None)
                 if not self.waiting_writers:
                     self.stop_stall_timer()
                 if future.done() and not future.cancelled():
                     self.wake_writer()
                 raise
-            woken = True
 
     cdef int watch_stall(self) except -1:
         self.stall_timer = self.loop.call_later(
@@ -311,11 +312,10 @@ cdef class Connection:
         """Let one writer go on; the next one follows if there is room left behind it."""
         if self.writer.paused:
             return
-        while self.waiting_writers:
-            future, _ = self.waiting_writers.popitem(last=False)
+        for future in self.waiting_writers.values():
             if not future.done():
                 future.set_result(None)
-                if self.waiting_writers:
+                if len(self.waiting_writers) > 1:
                     self.loop.call_soon(self.wake_writer)
                 return
 
@@ -390,7 +390,7 @@ cdef class Connection:
     cdef int fail_waiting_writers(self, object make_error) except -1:
         self.stop_stall_timer()
         while self.waiting_writers:
-            future, _ = self.waiting_writers.popitem(last=False)
+            _, future = self.waiting_writers.popitem(last=False)
             if not future.done():
                 future.set_exception(make_error())
         return 0

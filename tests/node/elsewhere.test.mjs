@@ -25,6 +25,9 @@ const worker = sharedWorker("elsewhere.py", options);
 
 const isAlive = (pid) => {
   try {
+    process.kill(pid, 0);
+    if (process.platform !== "linux") return true;
+    // One that has ended and waits for whoever reads its status is there as well.
     return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;

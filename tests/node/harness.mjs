@@ -16,16 +16,16 @@ import { Module, ModuleManager } from "@procwire/core";
 export const PYTHON = process.env.PYTHON ?? "python3";
 export const LOOP = process.env.LOOP ?? "asyncio";
 export const WORKERS = fileURLToPath(new URL("./workers/", import.meta.url));
+export const WINDOWS = process.platform === "win32";
 
 // What puts a worker's standard error into a file where no shell does.
-const ON_WINDOWS =
-  process.platform === "win32"
-    ? {
-        PYTHONPATH: [fileURLToPath(new URL("./windows/", import.meta.url)), process.env.PYTHONPATH]
-          .filter(Boolean)
-          .join(delimiter),
-      }
-    : {};
+const ON_WINDOWS = WINDOWS
+  ? {
+      PYTHONPATH: [fileURLToPath(new URL("./windows/", import.meta.url)), process.env.PYTHONPATH]
+        .filter(Boolean)
+        .join(delimiter),
+    }
+  : {};
 
 /** The longest that anything here may take. Tests wait for conditions, this only ends a hang. */
 export const PATIENCE = 15_000;
@@ -111,10 +111,9 @@ export class Worker {
     this.logFile = join(logs, `${process.pid}-${started}.log`);
     writeFileSync(this.logFile, "");
     // The parent lets the worker inherit its standard error, so that goes to a file before.
-    const command =
-      process.platform === "win32"
-        ? [PYTHON, ...args]
-        : ["/bin/sh", "-c", 'exec "$@" 2>>"$WORKER_LOG"', "sh", PYTHON, ...args];
+    const command = WINDOWS
+      ? [PYTHON, ...args]
+      : ["/bin/sh", "-c", 'exec "$@" 2>>"$WORKER_LOG"', "sh", PYTHON, ...args];
     this.module = new Module(`worker-${started}`)
       .executable(command[0], command.slice(1), {
         env: { LOOP, PYTHONWARNINGS: "error", WORKER_LOG: this.logFile, ...ON_WINDOWS, ...env },

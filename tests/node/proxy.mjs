@@ -4,7 +4,8 @@ import { createConnection, createServer } from "node:net";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { WINDOWS } from "./harness.mjs";
 import { below } from "./random.mjs";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -45,11 +46,15 @@ export class FaultProxy {
       this.worker = createConnection({ path: pipe, allowHalfOpen: true });
       await once(this.worker, "connect");
       const directory = mkdtempSync(join(tmpdir(), "procwire-proxy-"));
+      // Nobody else has the directory's name.
+      const address = WINDOWS
+        ? `\\\\.\\pipe\\${basename(directory)}`
+        : join(directory, "s");
       const server = createServer({ allowHalfOpen: true });
-      server.listen(join(directory, "s"));
+      server.listen(address);
       await once(server, "listening");
       const accepted = once(server, "connection");
-      await connect(module, join(directory, "s"), policy);
+      await connect(module, address, policy);
       [this.parent] = await accepted;
       server.close();
       rmSync(directory, { recursive: true });

@@ -9,7 +9,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Worker, until, within } from "./harness.mjs";
+import { WINDOWS, Worker, until, within } from "./harness.mjs";
 import { METHODS, runJob } from "./jobs.mjs";
 import { below, pick, seeded } from "./random.mjs";
 
@@ -22,6 +22,8 @@ const AT_ONCE = 8;
 const LARGEST = 40_000;
 /** The loop's and two of handlers, which are begun when they are needed. */
 const THREADS = 3;
+/** Windows counts handles, and so what is under way; of something else than a leak there are few. */
+const HANDLES = WINDOWS ? 50 : 0;
 /** Bytes that a worker may grow in a request, on average. */
 const SLOPE = 1;
 /** Bytes that say nothing: what the allocator keeps for later, in so many requests. */
@@ -114,7 +116,7 @@ for (const worker of spared) {
   );
   assert.equal(worker.lost, 0, "a worker that nobody kills loses nothing");
   assert.equal(after.pid, before.pid);
-  assert.equal(after.descriptors, before.descriptors);
+  assert.ok(Math.abs(after.descriptors - before.descriptors) <= HANDLES);
   assert.ok(after.threads <= THREADS, `${after.threads} threads`);
   assert.ok(growth < ALLOWANCE + SLOPE * requests, `grew by ${growth} bytes in ${requests} requests`);
 }
@@ -129,6 +131,7 @@ const pids = workers.flatMap((worker) => [...worker.pids]);
 await Promise.all(workers.map((worker) => worker.manager.shutdown()));
 const alive = pids.filter((pid) => {
   try {
+    if (WINDOWS) return process.kill(pid, 0);
     // Another process may have the number by now.
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("faults.py");
   } catch {

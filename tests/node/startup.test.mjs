@@ -57,7 +57,9 @@ describe("the parent is told why a worker cannot start", () => {
   }
 
   test("a syntax error", async (t) => {
-    for (const script of [command("syntax:client"), ["-c", "import procwire, syntax"]]) {
+    // Some Pythons look for modules nowhere near: that of `python -m procwire` does itself.
+    const imports = "import sys; sys.path.insert(0, ''); import procwire, syntax";
+    for (const script of [command("syntax:client"), ["-c", imports]]) {
       const message = await startFailure(t, script, { cwd: place });
       assert.match(message, / error: SyntaxError: '\(' was never closed \(syntax\.py, line 3\)/);
       assert.ok(message.includes(PYTHON), message);

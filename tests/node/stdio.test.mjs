@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startWorker, until, within } from "./harness.mjs";
+import { WINDOWS, startWorker, until, within } from "./harness.mjs";
 
 const methods = {
   print: undefined,
@@ -29,7 +29,8 @@ test("prints before $init, in handlers, in threads and after the end", async (t)
   const log = worker.log();
   for (const where of ["on import", "before run", "in a coroutine", "in a thread", "after run"]) {
     assert.ok(log.includes(`print ${where}\n`), where);
-    assert.ok(log.includes(`by name ${where}\n`), where);
+    // Windows has no names for them.
+    if (!WINDOWS) assert.ok(log.includes(`by name ${where}\n`), where);
     assert.ok(log.includes(`no end ${where}`), where);
   }
   assert.equal(log.match(/^child$/gm).length, 5);

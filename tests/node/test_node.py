@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 import procwire
@@ -82,9 +83,22 @@ def run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
     try:
         output, _ = process.communicate(timeout=TIME_LIMIT)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_group(process.pid)
         output, _ = process.communicate()
         output += f"\nkilled after {TIME_LIMIT} s"
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    kill_group(process.pid)
     return process.returncode, output
+
+
+def kill_group(leader: int) -> None:
+    """End whatever is left of a process group."""
+    if sys.platform == "win32":
+        # It has no groups: whom the leader has started can be found while that is there.
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(leader)
+            for member in [*process.children(recursive=True), process]:
+                with suppress(psutil.NoSuchProcess):
+                    member.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)

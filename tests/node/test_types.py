@@ -14,6 +14,8 @@ import pytest
 from procwire import Client
 from procwire.typescript.module import module_source
 
+from ..processes import WINE
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TARGET = "typed:client"
@@ -33,6 +35,7 @@ def types(*arguments: str, cwd: Path = HERE / "workers") -> subprocess.Completed
     )
 
 
+@pytest.mark.skipif(WINE, reason="wine does not follow symlinks of Windows")
 def test_the_compiler_takes_the_right_calls_and_no_others(tmp_path: Path) -> None:
     written = types(TARGET, "-o", str(tmp_path / "typed.ts"))
     assert (written.returncode, written.stdout, written.stderr) == (0, "", "")

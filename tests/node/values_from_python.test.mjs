@@ -1,6 +1,7 @@
 // Python's values, as JavaScript sees them, and those that Python refuses to send.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { failure, sharedWorker } from "./harness.mjs";
 
@@ -72,7 +73,7 @@ const SEEN = {
   uuid: "00000000-0000-0000-0000-000000000001",
   decimal: "1.10",
   path: "/tmp/a",
-  real_path: "a/b",
+  real_path: join("a", "b"),
   scalar: 42,
   date_epoch: new Date(0),
   date_milliseconds: new Date("2023-11-14T22:13:20.123Z"),

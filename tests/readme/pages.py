@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ ROOT = HERE.parents[1]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
+WINDOWS = sys.platform == "win32"
 DEADLINE = 60.0
 """Seconds after which a program is given up."""
 
@@ -62,10 +64,18 @@ def only(language: str, path: Path) -> list[str]:
     return [block.text for block in blocks_of(path) if block.language == language]
 
 
+def with_python(text: str) -> str:
+    """A program that starts `python3`, as it is where there is none."""
+    return text.replace('"python3"', json.dumps(sys.executable)) if WINDOWS else text
+
+
 def write(block: Block, project: Path) -> None:
     """Write a block to its file, or to the end of it."""
-    with (project / block.file).open("w" if block.title == block.file else "a") as file:
-        file.write(block.text if block.title == block.file else f"\n\n{block.text}")
+    text = with_python(block.text)
+    with (project / block.file).open(
+        "w" if block.title == block.file else "a", encoding="utf-8"
+    ) as file:
+        file.write(text if block.title == block.file else f"\n\n{text}")
 
 
 def write_files(path: Path, project: Path) -> Iterator[Block]:
@@ -83,6 +93,8 @@ def environment(project: Path) -> dict[str, str]:
     return {
         **others,
         "PATH": f"{project / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        # Node writes nothing else.
+        "PYTHONIOENCODING": "utf-8",
         # A symlink to an interpreter is not part of its environment.
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
@@ -104,7 +116,7 @@ def run(command: str, project: Path, **variables: str) -> subprocess.CompletedPr
         cwd=project,
         env={**environment(project), **variables},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=DEADLINE,
         check=False,
     )

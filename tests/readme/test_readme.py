@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .pages import README, ROOT, blocks_of, only, printed, run_session
+from .pages import README, ROOT, blocks_of, only, printed, run_session, with_python
 
 QUICK_START, *SNIPPETS = only("python", README)
 PARENT, SPAWN = only("js", README)
@@ -22,7 +22,7 @@ def test_there_is_nothing_else() -> None:
 
 def test_the_quick_start(project: Path) -> None:
     (project / "worker.py").write_text(QUICK_START, encoding="utf-8")
-    (project / "parent.mjs").write_text(PARENT, encoding="utf-8")
+    (project / "parent.mjs").write_text(with_python(PARENT), encoding="utf-8")
     # The ack and the first events may come in either order: they are separate promises.
     output = printed("node parent.mjs", project)
     assert sorted(output.splitlines()) == sorted(PRINTED.splitlines())
@@ -31,7 +31,7 @@ def test_the_quick_start(project: Path) -> None:
 def test_the_module_command(project: Path) -> None:
     (project / "worker.py").write_text(QUICK_START, encoding="utf-8")
     parent = PARENT.replace('.executable("python3", ["worker.py"])', "")
-    parent = parent.replace('new Module("worker")', SPAWN.strip().rstrip(";"))
+    parent = parent.replace('new Module("worker")', with_python(SPAWN.strip().rstrip(";")))
     assert "-m" in parent
     (project / "parent.mjs").write_text(parent, encoding="utf-8")
     assert "division by zero E_DIVISION" in printed("node parent.mjs", project)

@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import psutil
+
 from procwire import Client, Context, HandlerError
 
 # As few threads as the load is sure to start.
@@ -93,12 +95,11 @@ async def hold(data: Any) -> None:
 @client.handle
 async def facts(data: Any) -> dict[str, Any]:
     """What this process has: resident bytes, descriptors, threads."""
-    with open("/proc/self/statm") as file:  # noqa: ASYNC230
-        pages = int(file.read().split()[1])
+    process = psutil.Process()
     return {
         "pid": os.getpid(),
-        "resident": pages * os.sysconf("SC_PAGE_SIZE"),
-        "descriptors": len(os.listdir("/proc/self/fd")),
+        "resident": process.memory_info().rss,
+        "descriptors": process.num_handles() if sys.platform == "win32" else process.num_fds(),
         "threads": threading.active_count(),
         "under_way": under_way,
     }

@@ -84,7 +84,10 @@ def block_loop(seconds: float) -> None:
 def keep_lock(seconds: float) -> str:
     """A C call that does not give Python's lock back."""
     log("holding")
-    ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+    if sys.platform == "win32":
+        ctypes.PyDLL("kernel32").Sleep(int(seconds * 1000))
+    else:
+        ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
     return "kept"
 
 

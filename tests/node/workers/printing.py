@@ -21,11 +21,16 @@ INIT = (
     '{"pipe":"/nowhere","schema":{"methods":{},"events":{}},"version":"1.0.0"}}'
 )
 PONG = '{"jsonrpc":"2.0","method":"$pong"}'
-ECHO = (
-    [sys.executable, "-c", "import sys; print(sys.argv[1])"]
-    if sys.platform == "win32"
-    else ["/bin/echo"]
-)
+if sys.platform == "win32":
+    ECHO = [sys.executable, "-c", "import sys; print(sys.argv[1])"]
+    CAT = [sys.executable, "-c", "import sys; print(end=sys.stdin.read())"]
+    # Wine shows the names that its host has, which are no names of these streams.
+    NAMES: list[str] = []
+else:
+    ECHO, CAT = ["/bin/echo"], ["/bin/cat"]
+    NAMES = [
+        name for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1") if os.path.exists(name)
+    ]
 
 
 def print_everywhere(where: str) -> None:
@@ -43,9 +48,8 @@ def print_everywhere(where: str) -> None:
     )
     print(f"no end {where}", end="")
     os.write(1, b"no end either ")
-    for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
-        if os.path.exists(name):
-            subprocess.run(["/bin/sh", "-c", f"echo 'by name {where}' >>{name}"], check=True)
+    for name in NAMES:
+        subprocess.run(["/bin/sh", "-c", f"echo 'by name {where}' >>{name}"], check=True)
 
 
 print_everywhere("on import")
@@ -66,7 +70,7 @@ def print_in_thread(data: str) -> str:
 
 @client.handle("read")
 def read(data: None) -> list[str]:
-    child = subprocess.run(["/bin/cat"], capture_output=True, check=True)
+    child = subprocess.run(CAT, capture_output=True, check=True)
     try:
         asked = input("a question: ")
     except EOFError:
