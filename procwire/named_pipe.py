@@ -50,8 +50,10 @@ class Bell(asyncio.Protocol):
         self._loop = loop
         self._listeners: set[Ringing] = set()
         self._receiving, self._sending = socket.socketpair()
-        for sock in (self._receiving, self._sending):
-            sock.setblocking(False)
+        self._receiving.setblocking(False)
+        # A ring that is lost is never made up for, and wine refuses those that would have to wait
+        # for another thread's. None waits for long: those that nobody has heard are few.
+        self._sending.setblocking(True)
         # A ring must not wait until the one before it has been acknowledged.
         self._sending.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.handle = self._sending.fileno()

@@ -263,6 +263,24 @@ def test_a_protocol_knows_its_transport_before_anything_comes(run: Run) -> None:
     run(main())
 
 
+def test_no_ring_is_lost(run: Run) -> None:
+    """What ends at the same time rings at the same time, from threads of the system's."""
+
+    class Listener:
+        def rung(self) -> None:
+            """It is heard."""
+
+    async def main() -> None:
+        bell, listener = Bell(asyncio.get_running_loop()), Listener()
+        bell.join(listener)
+        ringing = [asyncio.to_thread(api.ring, bell.handle, 2000) for _ in range(3)]
+        taken = await asyncio.gather(*ringing)
+        bell.leave(listener)
+        assert taken == [2000] * 3
+
+    run(main())
+
+
 def test_nobody_gets_in_once_it_is_closed(run: Run) -> None:
     async def main() -> None:
         server = Server()
