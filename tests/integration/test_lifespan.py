@@ -175,7 +175,7 @@ def test_no_exception_of_a_thread_is_lost(start: Start) -> None:
 
 
 def test_requests_wait_for_start_up(start: Start) -> None:
-    with start("early waits", connect=True) as parent:
+    with start("early waits for an abort", connect=True) as parent:
         start.wait_mark("waiting")
         for number in range(1, 6):
             parent.request("echo", number, number)
