@@ -455,7 +455,9 @@ def test_a_stall_is_reported_once(loop_name: str, liveness: str, method: str) ->
         assert requests == f"running: {method} #43; in flight: wait #41, wait #42{last}"
         report = parent.stderr().split("procwire: the event loop", 1)[1]
         function = "block_loop" if method == "block_loop" else "keep_the_lock"
-        assert re.search(rf'File ".*watched\.py", line \d+ in {function}\n', report)
+        # On Windows stacks have to wait for Python's lock, and who kept it is gone then.
+        if sys.platform != "win32" or method == "block_loop":
+            assert re.search(rf'File ".*watched\.py", line \d+ in {function}\n', report)
         # The next one is another one.
         parent.request("block_loop", 44, 1.5)
         assert parent.receive_value()[1] == 44
