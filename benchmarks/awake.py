@@ -18,18 +18,18 @@ from pathlib import Path
 DRIVER = Path("/sys/devices/system/cpu/cpuidle/current_driver")
 
 
-def keep_awake() -> int:
-    """Ask; returns a file descriptor, whose end is the end of it.
+def keep_awake() -> None:
+    """Ask for it, until this process ends.
 
     Raises:
         OSError: it cannot be had here.
     """
     if not DRIVER.exists() or DRIVER.read_text().strip() == "none":
         raise OSError("no driver for idle processors that could be asked")
+    # Never closed: that would be the end of it.
     latency = os.open("/dev/cpu_dma_latency", os.O_WRONLY)
     # Microseconds that waking may take.
     os.write(latency, struct.pack("=i", 0))
-    return latency
 
 
 if __name__ == "__main__":

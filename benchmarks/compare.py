@@ -293,10 +293,8 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def processors_are_awake(arguments: argparse.Namespace) -> bool:
-    """Whether they stay so until this process ends."""
-    if arguments.asleep:
-        return False
+def stay_awake() -> bool:
+    """Keep idle processors awake until this process ends; whether they are."""
     try:
         awake.keep_awake()
     except OSError as error:
@@ -305,10 +303,11 @@ def processors_are_awake(arguments: argparse.Namespace) -> bool:
     return True
 
 
-def make_settings(arguments: argparse.Namespace) -> Settings:
-    stay = processors_are_awake(arguments)
+def make_settings(arguments: argparse.Namespace, are_awake: bool) -> Settings:
     if arguments.quick:
-        return Settings(1, 1, 0.1, 0.05, 0.05, arguments.spin_us, 0, arguments.node, True, stay)
+        return Settings(
+            1, 1, 0.1, 0.05, 0.05, arguments.spin_us, 0, arguments.node, True, are_awake
+        )
     return Settings(
         rounds=arguments.rounds,
         sweep_rounds=min(arguments.rounds, 3),
@@ -319,7 +318,7 @@ def make_settings(arguments: argparse.Namespace) -> Settings:
         retries=arguments.retries,
         node=arguments.node,
         quick=False,
-        awake=stay,
+        awake=are_awake,
     )
 
 
@@ -332,7 +331,7 @@ def main() -> int:
         return self_test.main()
     started = datetime.datetime.now(datetime.UTC)
     machine = report.machine()
-    settings = make_settings(arguments)
+    settings = make_settings(arguments, not arguments.asleep and stay_awake())
     try:
         build_loadgen()
     except BuildError as error:

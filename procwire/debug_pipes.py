@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from procwire import pipe_listener
 from procwire._named_pipe import NamedPipe
+from procwire.named_pipe import make_bell
 
 __all__ = ["Offer", "PipeConnection", "connect", "offered", "waiting"]
 
@@ -27,8 +27,7 @@ class PipeConnection:
     """
 
     def __init__(self) -> None:
-        self._bell, self._ringing = socket.socketpair()
-        self._ringing.setblocking(False)
+        self._bell, self._ringing = make_bell()
         self._pipe: NamedPipe
 
     @classmethod

@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 
 from procwire._named_pipe import NamedPipe
 
-__all__ = ["Bell", "PipeTransport", "connect"]
+__all__ = ["Bell", "PipeTransport", "connect", "make_bell"]
 
 READS_PER_TURN = 8
 """Reads before others have the event loop."""
@@ -37,6 +37,17 @@ class Ringing(Protocol):
     def rung(self) -> None: ...
 
 
+def make_bell() -> tuple[socket.socket, socket.socket]:
+    """The socket on which a bell is heard, and the one that pipes write to."""
+    heard, rung = socket.socketpair()
+    # A ring that is lost is never made up for, and wine refuses those that would have to wait for
+    # another thread's. None waits for long: those that nobody has heard are few.
+    rung.setblocking(True)
+    # A ring must not wait until the one before it has been acknowledged.
+    rung.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return heard, rung
+
+
 class Bell(asyncio.Protocol):
     """What rings when something has ended that a pipe was at.
 
@@ -49,13 +60,8 @@ class Bell(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._listeners: set[Ringing] = set()
-        self._receiving, self._sending = socket.socketpair()
+        self._receiving, self._sending = make_bell()
         self._receiving.setblocking(False)
-        # A ring that is lost is never made up for, and wine refuses those that would have to wait
-        # for another thread's. None waits for long: those that nobody has heard are few.
-        self._sending.setblocking(True)
-        # A ring must not wait until the one before it has been acknowledged.
-        self._sending.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.handle = self._sending.fileno()
         self._transport: asyncio.Transport | None = None
         self._opening: asyncio.Task[Any] | None = None

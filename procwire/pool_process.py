@@ -76,7 +76,6 @@ def serve(handover: Handover) -> None:
     connection = handover.connection
     worker = multiprocessing.parent_process()
     assert worker is not None
-    # A pipe that is held open by the worker alone.
     hold_lifeline(worker.sentinel)
     # A terminal sends these to all processes; it is the worker that decides.
     for name in ("SIGINT", "SIGBREAK"):

@@ -36,8 +36,6 @@ VERSION = 1
 MAX_HEAD_SIZE = 16 * 1024 * 1024
 """Bytes of the first line; the schema of all methods that there can be has fewer."""
 
-_LOCKED_BYTE = 0x7FFFFFFE
-
 # Direction and time, then the four fields of a frame's header.
 _RECORD = struct.Struct(">BQHBII")
 
@@ -195,6 +193,8 @@ def _open_alone(path: str | os.PathLike[str]) -> int:
 
 if sys.platform == "win32":
     import msvcrt
+
+    _LOCKED_BYTE = 0x7FFFFFFE
 
     def _lock(descriptor: int) -> bool:
         """Whether the file is this worker's from now on, as long as it is open."""

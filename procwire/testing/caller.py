@@ -14,8 +14,6 @@ __all__ = ["REQUEST_TIMEOUT", "Caller", "LeftBehindError"]
 
 REQUEST_TIMEOUT = 10.0
 """Seconds after which a test is told that a handler does not answer."""
-
-
 LEAVING_TURNS = 3
 """Turns of the loop that a stream has to be closed in, when its consumer has left."""
 

@@ -116,7 +116,8 @@ for (const worker of spared) {
   );
   assert.equal(worker.lost, 0, "a worker that nobody kills loses nothing");
   assert.equal(after.pid, before.pid);
-  assert.ok(Math.abs(after.descriptors - before.descriptors) <= HANDLES);
+  const more = after.descriptors - before.descriptors;
+  assert.ok(Math.abs(more) <= HANDLES, `${more} descriptors more`);
   assert.ok(after.threads <= THREADS, `${after.threads} threads`);
   assert.ok(growth < ALLOWANCE + SLOPE * requests, `grew by ${growth} bytes in ${requests} requests`);
 }

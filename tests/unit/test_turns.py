@@ -1,4 +1,8 @@
-"""Writers that wait for the transport have it in turns."""
+"""Writers that wait for the transport have it in turns.
+
+The transport is a stand-in: the turn of the loop in which there is room again is the test's to
+choose. ``tests/integration/test_flow.py`` has a real one.
+"""
 
 from __future__ import annotations
 
