@@ -16,7 +16,7 @@ from procwire import NotConnectedError, track_requests
 from procwire._core import METHOD_ID_ABORT, METHOD_ID_AUTH
 
 from ..loops import loop_factory
-from .growth import Growth, measure
+from .growth import TURNS, Growth, measure
 from .worker import MAX_PAYLOAD_SIZE, Peer, Worker
 
 RequestPath = Callable[[Peer, int], Awaitable[None]]
@@ -135,9 +135,12 @@ def test_a_leak_is_found(leak: str, loop_name: str) -> None:
     async def main() -> Growth:
         async with Worker() as worker:
             peer = await worker.connect()
-            return await measure(lambda count: peer.call(leak, count))
+            # What is freed by chance, some twenty blocks in a round, must not outweigh the tenth
+            # by which one block a turn is above the limit.
+            return await measure(lambda count: peer.call(leak, count), turns=10 * TURNS)
 
-    assert run(loop_name, main()).leaks
+    growth = run(loop_name, main())
+    assert growth.leaks, growth
 
 
 # ---- connections, and the clients that end with them ---------------------------------------------
