@@ -115,15 +115,16 @@ class OwnProcess:
         await session.wait_closed()
 
     def _stop_on(self, number: signal.Signals, session: Session) -> None:
-        try:
-            self._loop.add_signal_handler(number, session.stop)
-        except NotImplementedError:
-            # asyncio's loops on Windows; a signal wakes them all the same.
+        if sys.platform == "win32":
+            # asyncio's loops have no handlers there, and winloop's are for SIGINT whatever it is
+            # asked for.  A signal wakes them all the same.
             def stop(_number: int, _frame: object) -> None:
                 with suppress(RuntimeError):
                     self._loop.call_soon_threadsafe(session.stop)
 
             signal.signal(number, stop)
+        else:
+            self._loop.add_signal_handler(number, session.stop)
 
     def cut_off_child(self) -> None:
         """In a child process that a handler has forked: it ends when the handler has ended."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
+import shutil
 from contextlib import suppress
 from typing import Any, cast
 
@@ -50,6 +52,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         if token is not None:
             environment[TOKEN_VARIABLE] = token
         loop = asyncio.get_running_loop()
+        if type(loop).__module__.startswith("winloop"):
+            _look_for(command, environment.get("PATH", ""))
         worker = cls(loop)
 
         async def start() -> None:
@@ -170,6 +174,21 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         await asyncio.wait([self.exited])
         self._transport.close()
         return self.exited.result()
+
+
+def _look_for(command: Command, path: str) -> None:
+    """Raise what winloop should: it keeps the pipes of a process that it could not start, and its
+    loop cannot be closed then."""
+    program = command.words[0]
+    here = command.cwd or os.curdir
+    if not os.path.isdir(here):
+        raise FileNotFoundError(errno.ENOENT, "no such directory", here)
+    if os.path.dirname(program):
+        found = shutil.which(os.path.join(here, program))
+    else:
+        found = shutil.which(program, path=os.pathsep.join([here, path]))
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, "no such program", program)
 
 
 def describe_exit(status: int) -> str:

@@ -118,8 +118,8 @@ def test_a_child_process_does_not_keep_the_connection(loop_name: str) -> None:
             parent.kill()
             assert parent.at_end()
             assert parent.line() == b""
-            # The child is alive all the same.
-            assert is_running(child)
+            # The child is alive all the same; libuv has Windows end it with its parent.
+            assert is_running(child) or loop_name == "winloop"
         finally:
             with suppress(psutil.NoSuchProcess):
                 kill(child)

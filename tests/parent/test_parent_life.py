@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import secrets
 import subprocess
 import sys
@@ -310,11 +312,20 @@ def test_a_worker_that_cannot_start(
     run(loop_name, main)
 
 
-def test_a_program_that_is_not_there(loop_name: str) -> None:
+@pytest.mark.parametrize(
+    ("program", "cwd"),
+    [
+        ("/no/such/program", None),
+        ("no-such-program", None),
+        (os.path.join(os.curdir, "no-such-program"), None),
+        (sys.executable, "/no/such/directory"),
+    ],
+)
+def test_a_program_that_is_not_there(loop_name: str, program: str, cwd: str | None) -> None:
     async def main() -> None:
-        module = Module("none").executable("/no/such/program").method("echo")
+        module = Module("none").executable(program, cwd=cwd).method("echo")
         module.spawn_policy(SpawnPolicy(max_retries=0))
-        with pytest.raises(SpawnError, match="/no/such/program"):
+        with pytest.raises(SpawnError, match=re.escape(f"{program!r} cannot be started")):
             await ModuleManager(module).spawn()
 
     run(loop_name, main)
