@@ -46,7 +46,8 @@ class Lifespan:
     """What is registered for start-up and shutdown, and the task that runs it.
 
     Attributes:
-        failed: Start-up or shutdown has failed.
+        failures: What start-up or shutdown has raised that nobody had given up; a
+            :exc:`TimeoutError` when it did not end in time.
     """
 
     def __init__(self, manager: LifespanFunction | None) -> None:
@@ -68,7 +69,7 @@ class Lifespan:
         # How start-up has ended: with an exception, or without one.
         self._started: asyncio.Future[BaseException | None] | None = None
         self._ending = asyncio.Event()
-        self.failed = False
+        self.failures: list[BaseException] = []
 
     def on_startup(self, hook: Hook) -> None:
         """Have a hook run at start-up, after those that are registered."""
@@ -77,6 +78,11 @@ class Lifespan:
     def on_shutdown(self, hook: Hook) -> None:
         """Have a hook run at shutdown, before those that are registered."""
         self._shutdown.append(_checked(hook))
+
+    @property
+    def failed(self) -> bool:
+        """Whether start-up or shutdown has failed."""
+        return bool(self.failures)
 
     @property
     def takes_down(self) -> bool:
@@ -108,8 +114,9 @@ class Lifespan:
             self._task.cancel()
         _, late = await asyncio.wait([self._task], timeout=max(0.0, seconds))
         if late:
-            self.failed = True
-            _logger.warning("start-up or shutdown did not end in time")
+            late_end = TimeoutError("start-up or shutdown did not end in time")
+            self.failures.append(late_end)
+            _logger.warning("%s", late_end)
             self._task.cancel()
             await asyncio.wait([self._task], timeout=LAST_WORDS)
         if not self._started.done():
@@ -123,7 +130,8 @@ class Lifespan:
                 try:
                     await self._start(client, stack)
                 except BaseException as error:
-                    self.failed = not self._ending.is_set()
+                    if not self._ending.is_set():
+                        self.failures.append(error)
                     if not started.done():
                         started.set_result(error)
                     raise
@@ -133,7 +141,7 @@ class Lifespan:
                     await self._take_down(hook)
         except BaseException as error:
             if error is not started.result() and not isinstance(error, asyncio.CancelledError):
-                self.failed = True
+                self.failures.append(error)
                 _logger.error("the lifespan failed while it was left", exc_info=error)
 
     async def _start(self, client: Client, stack: AsyncExitStack) -> None:
@@ -159,9 +167,9 @@ class Lifespan:
             await self._call(hook)
         except asyncio.CancelledError:
             raise
-        except BaseException:
+        except BaseException as error:
             # The next one has something else to close.
-            self.failed = True
+            self.failures.append(error)
             _logger.exception("the shutdown hook %r failed", _name_of(hook))
 
     async def _call(self, hook: Hook) -> None:

@@ -89,6 +89,9 @@ async def _call(client: Client, options: Namespace, data: Any, output: Output) -
             note(f"{said} after {_duration(time.perf_counter() - began)}")
             await _handled(client, options.method)
     except LeftBehindError as error:
+        if error.failures:
+            # As a worker of its own would end. The tracebacks are in the log.
+            raise CommandError(str(error)) from None
         note(f"procwire call: {error}")
     except TimeoutError:
         if not limit.expired():

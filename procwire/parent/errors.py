@@ -24,7 +24,8 @@ class SchemaError(ProcwireError):
 
 
 class WorkerLostError(ProcwireError):
-    """A worker has ended, closed its connection or become silent, and nobody had asked it to.
+    """A worker has ended, closed its connection or become silent, and nobody had asked it to; or it
+    was asked to end, and has not done so in time, or with another status than 0.
 
     Attributes:
         exit_status: Its exit status, negative for the number of a signal; ``None`` when it was

@@ -22,7 +22,8 @@ class Change:
         kind: ``ready``; ``spawn failed``, and ``retrying`` if it is tried again; ``lost``, and
             ``restarting`` if it is started again; ``closed`` at the end.
         module: The module's name.
-        error: What was wrong; ``None`` for ``ready``, and for a ``closed`` that was asked for.
+        error: What was wrong; ``None`` for ``ready``, and for a ``closed`` that was asked for and
+            went well: the worker has ended in time, with status 0.
         delay: Seconds until it is tried again, where it is.
     """
 

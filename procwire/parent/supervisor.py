@@ -124,13 +124,14 @@ class Supervisor:
         except Exception as error:
             failure = error
         finally:
+            unwell = None
             try:
-                await self._end()
+                unwell = await self._end()
             finally:
                 self._module.set_state("closed")
                 if not self._fail(ready, failure) and failure is not None:
                     _logger.error("the worker %r stays closed: %s", self._module.name, failure)
-                self._tell(Change("closed", self._module.name, failure))
+                self._tell(Change("closed", self._module.name, failure or unwell))
 
     def _fail(self, ready: asyncio.Future[None], failure: BaseException | None) -> bool:
         """Tell whoever waits for the start that there is none; whether anybody did."""
@@ -255,18 +256,27 @@ class Supervisor:
         if process is not None:
             await process.end(0)
 
-    async def _end(self) -> None:
+    async def _end(self) -> WorkerLostError | None:
+        """Have the worker end, if it is there; returns how it did when that was not well."""
         process, self._process = self._process, None
         if process is None:
             self._module.link.drop()
-            return
+            return None
         try:
             # Before the good-bye, behind which a worker reads no more requests.
             await self._module.link.close(FLUSH_PATIENCE)
             process.say_good_bye()
         finally:
             # One that has not said that it is ready has nothing to finish, and may not hear yet.
-            await process.end(SHUTDOWN_PATIENCE if process.announced.done() else 0)
+            asked = process.announced.done()
+            status = await process.end(SHUTDOWN_PATIENCE if asked else 0)
+        if not asked or not status:
+            return None
+        unwell = WorkerLostError(
+            f"the worker {describe_exit(status)} when it was shut down", status
+        )
+        _logger.warning("%r: %s", self._module.name, unwell)
+        return unwell
 
 
 async def _beat(process: WorkerProcess, heartbeat: Heartbeat | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +19,18 @@ LEAVING_TURNS = 3
 
 
 class LeftBehindError(AssertionError):
-    """A test is over, and a request has no answer yet, or a handler's task still runs."""
+    """A test is over, and a request has no answer yet, a handler's task still runs, or the worker's
+    shutdown has failed.
+
+    Attributes:
+        failures: How the shutdown has failed, an exception for each hook; the first one is the
+            ``__cause__``.
+    """
+
+    def __init__(self, message: str, failures: Sequence[BaseException] = ()) -> None:
+        super().__init__(message)
+        self.failures = list(failures)
+        self.__cause__ = next(iter(failures), None)
 
 
 class Caller:
@@ -34,6 +45,8 @@ class Caller:
 
     def __init__(self, module: Module) -> None:
         self.module = module
+        # How the worker's shutdown has failed.
+        self._failures: list[BaseException] = []
         self._events: dict[str, asyncio.Queue[Any]] = {}
         for name in module.declared.events:
             events = self._events[name] = asyncio.Queue()
@@ -83,5 +96,8 @@ class Caller:
         if unanswered:
             requests = ", ".join(f"{method!r} (request {number})" for method, number in unanswered)
             left.insert(0, f"requests have not been answered: {requests}")
+        if self._failures:
+            reasons = ", ".join(f"{type(one).__name__}: {one}" for one in self._failures)
+            left.append(f"the shutdown has failed: {reasons}")
         if left and error is None:
-            raise LeftBehindError("; ".join(left))
+            raise LeftBehindError("; ".join(left), self._failures)

@@ -45,8 +45,9 @@ class TestParent(Caller):
         module: The :class:`procwire.parent.Module` that the calls go through.
 
     Raises:
-        LeftBehindError: at the end, when a request has no answer that nobody has taken back, or a
-            task that a handler has made still runs. Not when the test itself has failed.
+        LeftBehindError: at the end, when a request has no answer that nobody has taken back, a
+            task that a handler has made still runs, or a shutdown hook or the ``lifespan`` has
+            failed. Not when the test itself has.
     """
 
     # Not a class of tests, whatever its name says to pytest.
@@ -113,5 +114,6 @@ class TestParent(Caller):
         finally:
             tasks.close()
             self.module.set_state("closed")
+            self._failures = self._client._lifespan.failures
             self._client._reopen()
         return [f"tasks of handlers still run: {', '.join(sorted(left.values()))}"] if left else []

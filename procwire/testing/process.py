@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from procwire.cli.target import load
-from procwire.parent import ModuleManager, SpawnPolicy
+from procwire.parent import Change, ModuleManager, SpawnPolicy
 from procwire.testing.caller import REQUEST_TIMEOUT, Caller
 from procwire.testing.declaring import declare
 
@@ -42,8 +42,9 @@ class TestProcess(Caller):
 
     Raises:
         SpawnError: at the beginning, when the worker cannot be started.
-        LeftBehindError: at the end, when a request has no answer that nobody has taken back. Not
-            when the test itself has failed.
+        LeftBehindError: at the end, when a request has no answer that nobody has taken back, or
+            the worker has ended with another status than 0, which is what failed shutdown hooks
+            make it do. Not when the test itself has failed.
         Exception: whatever the import of the client raises.
     """
 
@@ -73,5 +74,10 @@ class TestProcess(Caller):
         await self._manager.spawn()
 
     async def _end(self) -> list[str]:
+        self._manager.on_change(self._closed)
         await self._manager.shutdown()
         return []
+
+    def _closed(self, change: Change) -> None:
+        if change.kind == "closed" and change.error is not None:
+            self._failures = [change.error]

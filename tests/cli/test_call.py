@@ -144,6 +144,22 @@ def test_what_a_start_up_raises_is_shown_from_there(tmp_path: Path, kind: str) -
     assert run.stderr.endswith(f"{kind}: the database\n")
 
 
+def test_a_shutdown_that_fails(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(
+        "from procwire import Client\n"
+        "client = Client().handle('echo', lambda data: data)\n"
+        "@client.on_shutdown\n"
+        "async def close():\n"
+        "    1 / 0\n"
+    )
+    run = procwire("call", "broken:client", "echo", "1", cwd=tmp_path)
+    assert (run.stdout, run.returncode) == ("1\n", 1)
+    assert "broken.py" in run.stderr
+    assert run.stderr.endswith(
+        "procwire call: the shutdown has failed: ZeroDivisionError: division by zero\n"
+    )
+
+
 def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:
     run = procwire(
         "call", "commands", "count", "3", PROCWIRE_RECORD=str(tmp_path / "nowhere" / "file")

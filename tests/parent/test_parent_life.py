@@ -312,6 +312,25 @@ def test_a_worker_that_cannot_start(
     run(loop_name, main)
 
 
+def test_a_worker_that_ends_badly_when_it_is_asked_to(
+    loop_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        manager = ModuleManager(broken("takes down badly"))
+        changes = record(manager)
+        for _ in range(2):
+            async with manager:
+                pass
+            error = (await until(changes, "closed")).error
+            assert isinstance(error, WorkerLostError)
+            assert error.exit_status == 1
+            assert str(error) == "the worker exited with status 1 when it was shut down"
+            assert str(error) in caplog.text
+            caplog.clear()
+
+    run(loop_name, main)
+
+
 @pytest.mark.parametrize(
     ("program", "cwd"),
     [
@@ -386,11 +405,16 @@ def test_a_worker_that_does_not_end_is_killed(
 
     async def main() -> None:
         module = foreign(tmp_path, "ANNOUNCE\ntime.sleep(3600)")
-        async with ModuleManager(module):
+        manager = ModuleManager(module)
+        changes = record(manager)
+        async with manager:
             call = asyncio.create_task(module.send("echo"))
             await asyncio.sleep(0)
         with pytest.raises(NotConnectedError):
             await call
+        error = (await until(changes, "closed")).error
+        assert isinstance(error, WorkerLostError)
+        assert error.exit_status == KILLED
 
     run(loop_name, main)
 

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -293,6 +294,33 @@ def test_a_start_up_that_fails(loop_name: str) -> None:
     run(loop_name, main)
 
 
+def test_a_shutdown_that_fails(loop_name: str) -> None:
+    @contextlib.asynccontextmanager
+    async def lifespan(_client: Client) -> AsyncIterator[None]:
+        yield
+        raise OSError("the database")
+
+    client = Client(lifespan=lifespan).handle("echo", lambda data: data)
+
+    @client.on_shutdown
+    def close() -> None:
+        raise RuntimeError("the file")
+
+    async def main() -> None:
+        text = "^the shutdown has failed: RuntimeError: the file, OSError: the database$"
+        for _ in range(2):
+            with pytest.raises(LeftBehindError, match=text) as caught:
+                async with TestParent(client) as parent:
+                    assert await parent.send("echo", 1) == 1
+            assert caught.value.__cause__ is caught.value.failures[0]
+            assert [type(failure) for failure in caught.value.failures] == [RuntimeError, OSError]
+        with pytest.raises(ZeroDivisionError):
+            async with TestParent(client):
+                1 / 0  # noqa: B018
+
+    run(loop_name, main)
+
+
 @pytest.fixture
 def target(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A client as the command line names it."""
@@ -319,6 +347,28 @@ def test_the_same_client_as_a_process(loop_name: str, target: str) -> None:
             await parent.__aexit__(None, None, None)
         await asyncio.wait([call])
         assert call.exception() is not None
+
+    run(loop_name, main)
+
+
+@pytest.mark.skipif(sys.flags.isolated, reason="this Python does not look at PYTHONPATH")
+def test_a_process_that_ends_badly(
+    loop_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ends_badly.py").write_text(
+        "from procwire import Client\n"
+        "client = Client().handle('echo', lambda data: data)\n"
+        "@client.on_shutdown\n"
+        "def close():\n"
+        "    1 / 0\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    async def main() -> None:
+        text = "^the shutdown has failed: WorkerLostError: the worker exited with status 1 when"
+        with pytest.raises(LeftBehindError, match=text):
+            async with TestProcess("ends_badly:client", loop=loop_name) as parent:
+                assert await parent.send("echo", 1) == 1
 
     run(loop_name, main)
 

@@ -34,6 +34,12 @@ def leave(status: int) -> None:
     os._exit(status)
 
 
+@client.on_shutdown
+async def take_down() -> None:
+    if how == "takes down badly":
+        raise RuntimeError("the file is not there")
+
+
 if how == "exits":
     sys.exit(3)
 if how == "raises":
