@@ -22,6 +22,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +91,12 @@ class Recorder:
             "procwire": __version__,
             "schema": schema,
         }
-        _write_all(self._file, json.dumps(head).encode() + b"\n")
+        try:
+            with _naming(path):
+                _write_all(self._file, json.dumps(head).encode() + b"\n")
+        except BaseException:
+            self.close()
+            raise
 
     def __call__(
         self,
@@ -176,6 +182,16 @@ def _checked_schema(schema: Any) -> dict[str, Any]:
     return dict(schema)
 
 
+@contextmanager
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Errors of a descriptor do not say which file it is of."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise
+
+
 def _open_alone(path: str | os.PathLike[str]) -> int:
     """The descriptor of an empty file that nobody else records into."""
     # As it is: Windows would make two bytes of some.
@@ -184,7 +200,8 @@ def _open_alone(path: str | os.PathLike[str]) -> int:
     try:
         if not _lock(descriptor):
             raise OSError(f"another worker is recording into {path}: put {{pid}} into the name")
-        os.ftruncate(descriptor, 0)
+        with _naming(path):
+            os.ftruncate(descriptor, 0)
     except BaseException:
         os.close(descriptor)
         raise

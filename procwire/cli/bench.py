@@ -8,6 +8,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +61,11 @@ class Measurement:
     failures: int = 0
     first_failure: str | None = None
 
+    def so_far(self, passed: float) -> str:
+        """What there is after so many seconds, in a line."""
+        done = len(self.latencies)
+        return f"{passed:.1f} s  {done:,} requests  {done / passed:,.0f}/s  {self.failures} failed"
+
 
 def execute(options: Namespace) -> int:
     """Measure it, print what has come out; fails when a request has."""
@@ -93,7 +99,14 @@ async def _bench(module: Module, options: Namespace, data: Any) -> dict[str, Any
     streams = module.declared.methods[options.method].response == "stream"
     async with ModuleManager(module) as manager:
         # What is made on first use is not measured, and what always fails is not tried for long.
-        await _request(module, options.method, data, streams, Measurement())
+        waiting = asyncio.ensure_future(
+            _show_progress(lambda passed: f"{passed:.1f} s  waiting for the first answer")
+        )
+        try:
+            await _request(module, options.method, data, streams, Measurement())
+        finally:
+            waiting.cancel()
+            await asyncio.wait([waiting])
         measured = Measurement()
         process = manager.pid(NAME)
         bytes_before, processor_before = module.traffic(), _processor_time(process)
@@ -105,7 +118,7 @@ async def _bench(module: Module, options: Namespace, data: Any) -> dict[str, Any
                 await _measure(module, options.method, data, streams, measured)
 
         callers = [asyncio.ensure_future(call()) for _ in range(options.in_flight)]
-        watching = asyncio.ensure_future(_show_progress(measured, began))
+        watching = asyncio.ensure_future(_show_progress(measured.so_far))
         try:
             await asyncio.wait(
                 callers,
@@ -162,16 +175,13 @@ async def _request(
         await module.send(method, data)
 
 
-async def _show_progress(measured: Measurement, began: float) -> None:
-    progress = Progress()
+async def _show_progress(line: Callable[[float], str]) -> None:
+    """Show a line that depends on the seconds that have passed, again and again."""
+    progress, began = Progress(), time.perf_counter()
     try:
         while True:
             await asyncio.sleep(0.25)
-            passed, done = time.perf_counter() - began, len(measured.latencies)
-            progress.show(
-                f"{passed:.1f} s  {done:,} requests  {done / passed:,.0f}/s"
-                f"  {measured.failures} failed"
-            )
+            progress.show(line(time.perf_counter() - began))
     finally:
         progress.clear()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -31,6 +32,15 @@ def test_what_is_measured() -> None:
         assert measured["processor_seconds_per_request"] is None
 
 
+def read_terminal(terminal: int) -> bytes:
+    """What is written there; empty when nobody has it open any more."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        # So Linux says it.
+        return b""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals")
 def test_a_terminal_is_shown_progress() -> None:
     ours, theirs = os.openpty()
@@ -41,13 +51,7 @@ def test_a_terminal_is_shown_progress() -> None:
         os.close(theirs)
         report, _ = process.communicate(timeout=DEADLINE)
     shown = b""
-    while True:
-        try:
-            data = os.read(ours, 4096)
-        except OSError:
-            break
-        if not data:
-            break
+    while data := read_terminal(ours):
         shown += data
     os.close(ours)
     assert b" requests  " in shown
@@ -55,6 +59,28 @@ def test_a_terminal_is_shown_progress() -> None:
     assert shown.endswith(b" \r")
     assert "chunks" in report
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals")
+def test_a_terminal_is_shown_what_is_waited_for() -> None:
+    ours, theirs = os.openpty()
+    line = b"waiting for the first answer"
+    with subprocess.Popen(
+        command("bench", "commands", "hang"), cwd=WORKERS, env=environment(), stderr=theirs
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while line not in shown:
+            data = read_terminal(ours)
+            assert data, shown
+            shown += data
+        process.send_signal(signal.SIGINT)
+        # The worker writes there as well.
+        while data := read_terminal(ours):
+            shown += data
+        assert process.wait(DEADLINE) == 130
+    os.close(ours)
+    assert b" " * len(line) in shown
 
 
 def test_failures_are_counted(tmp_path) -> None:

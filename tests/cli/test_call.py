@@ -166,6 +166,10 @@ def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:
     )
     assert (run.stdout, run.returncode) == ("", 1)
     assert re.fullmatch(r"procwire call: .*No such file or directory.*\n", run.stderr)
+    if sys.platform == "linux":
+        run = procwire("call", "commands", "count", "3", PROCWIRE_RECORD="/dev/full")
+        assert (run.stdout, run.returncode) == ("", 1)
+        assert run.stderr == "procwire call: [Errno 22] Invalid argument: '/dev/full'\n"
 
 
 def test_clients_are_found(tmp_path: Path) -> None:
