@@ -8,6 +8,7 @@ import pickle
 import signal
 import sys
 import traceback
+import warnings
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -99,7 +100,10 @@ def _answer(payload: bytes) -> bytes:
         function, data = pickle.loads(payload)
         return dump((function(data), None))
     except BaseException as error:
-        text = "".join(traceback.format_exception(error))
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            # Python 3.15 warns of the module that a process of multiprocessing has for a script,
+            # and where warnings are errors the answer would be lost.
+            text = "".join(traceback.format_exception(error))
         try:
             failure = dump((None, (error, text)))
             # Some exceptions can be packed and not unpacked.

@@ -18,7 +18,7 @@ MODULES = ["_core"]
 MODULES_ON_WINDOWS = ["_core", "_named_pipe"]
 # Of a compiled module as it is in a wheel, compressed.  The Python files grow by what is added to
 # them; this grows unseen, with a release of Cython or of a compiler.
-MODULE_LIMIT = 305_000
+MODULE_LIMIT = 340_000
 SOURCES = {".c", ".cpp", ".h", ".pxd", ".pxi", ".pyx"}
 # Of Linux: what was linked against a newer C library has another one.
 LINUX_PLATFORMS = {"manylinux_2_17", "manylinux2014", "musllinux_1_2"}

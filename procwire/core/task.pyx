@@ -58,15 +58,23 @@ cdef object CancelledError = asyncio.CancelledError
 cdef str TASK_NAME = "procwire-handler"
 
 
+cdef object descriptor_of(type cls, str name):
+    """What a class has under a name: since Python 3.14, a task's is a future's in part."""
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return base.__dict__[name]
+    raise TypeError(f"{cls.__qualname__} has no {name}")
+
+
 cdef PyGetSetDef *attribute_of(type cls, str name) except NULL:
-    descriptor = cls.__dict__[name]
+    descriptor = descriptor_of(cls, name)
     if not Py_IS_TYPE(descriptor, &PyGetSetDescr_Type):
         raise TypeError(f"{cls.__qualname__}.{name} is not implemented in C")
     return (<PyGetSetDescrObject *>descriptor).d_getset
 
 
 cdef PyMethodDef *method_of(type cls, str name) except NULL:
-    descriptor = cls.__dict__[name]
+    descriptor = descriptor_of(cls, name)
     if (not Py_IS_TYPE(descriptor, &PyMethodDescr_Type)
             or (<PyMethodDescrObject *>descriptor).d_method.ml_flags != METH_NOARGS):
         raise TypeError(f"{cls.__qualname__}.{name}() is not implemented in C")

@@ -132,7 +132,7 @@ ENDS = {
 }
 if sys.platform == "win32":
     ENDS |= {
-        "a fault": ("faulthandler._read_null()", 0xC0000005),
+        "a fault": ("faulthandler._raise_exception(0xC0000005)", 0xC0000005),
         "a fault that is reported": ("faulthandler.enable(); os.abort()", 3),
         "a signal": ("os.kill(os.getpid(), signal.SIGTERM)", 15),
     }

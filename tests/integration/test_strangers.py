@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -229,29 +230,25 @@ def test_a_long_token(loop_name: str) -> None:
 # ---- other users ---------------------------------------------------------------------------------
 
 
-def as_nobody(address: str, data: bytes, connected: int) -> int:
-    """What another user's process meets that connects and sends: an errno, or 0 for an end of file.
-
-    A byte is written to `connected` when the connection stands.
-    """
-    child = os.fork()
-    if child:
-        return child
-    result = 255
+# Another user's process that connects and sends.  It ends with the errno that it meets, or with 0 at
+# an end of file; a line says that the connection stands.  Whom it is to be may not even read Python.
+NOBODYS_PROGRAM = """
+import os, socket, sys
+address, data, user = sys.argv[1], bytes.fromhex(sys.argv[2]), int(sys.argv[3])
+os.setgroups([])
+os.setgid(user)
+os.setuid(user)
+with socket.socket(socket.AF_UNIX) as stranger:
+    stranger.settimeout(20)
     try:
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-        with socket.socket(socket.AF_UNIX) as stranger:
-            stranger.settimeout(20)
-            stranger.connect(address)
-            stranger.sendall(data)
-            os.write(connected, b"x")
-            result = 0 if stranger.recv(1) == b"" else 254
+        stranger.connect(address)
+        stranger.sendall(data)
+        print("connected", flush=True)
+        status = 0 if stranger.recv(1) == b"" else 254
     except OSError as error:
-        result = error.errno or 255
-    finally:
-        os._exit(result)
+        status = error.errno or 255
+os._exit(status)
+"""
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can be another user")
@@ -267,17 +264,15 @@ def test_another_users_connection_is_closed_unread(loop_name: str, token: str | 
         data = parent.frame("echo", 1, b"\x01")
         if token:
             data = parent.frame(METHOD_ID_AUTH, 0, token.encode()) + data
-        reading, writing = os.pipe()
         # So that the other user's bytes are there before the worker looks.
         suspend(parent.pid)
-        child = as_nobody(str(path), data, writing)
-        assert os.read(reading, 1) == b"x"
-        os.close(reading)
-        os.close(writing)
-        resume(parent.pid)
-        _, status = os.waitpid(child, 0)
+        words = [sys.executable, "-c", NOBODYS_PROGRAM, str(path), data.hex(), str(NOBODY)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as stranger:
+            assert stranger.stdout is not None
+            assert stranger.stdout.readline() == b"connected\n"
+            resume(parent.pid)
         # The kernel says so when what was sent has not been read; it would be 0 otherwise.
-        assert os.waitstatus_to_exitcode(status) == errno.ECONNRESET
+        assert stranger.returncode == errno.ECONNRESET
         wait_until(lambda: f"it is user {NOBODY}'s" in parent.stderr(), "the log says why")
         parent.connect(token)
         assert parent.call("echo", "in") == "in"

@@ -344,6 +344,13 @@ def test_what_is_no_messagepack_is_no_mismatch(annotation: Any, payload: bytes) 
 @pytest.mark.parametrize("depth", [5000, 200_000])
 def test_deep_nesting_is_an_error(depth: int) -> None:
     payload = b"\x82\xa5value\x01\xa8children\x91" * depth + b"\x81\xa5value\x01"
+    if depth == 5000 and sys.version_info >= (3, 14):
+        # It is the stack that has a limit there.
+        tree = decode(Tree, Raw(payload))
+        for _ in range(depth):
+            (tree,) = tree.children
+        assert tree == Tree(1)
+        return
     with pytest.raises(CodecError):
         decode(Tree, Raw(payload))
 

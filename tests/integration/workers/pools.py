@@ -87,7 +87,10 @@ def fail(kind: str) -> None:
 @client.handle(executor="process")
 def die(how: str) -> None:
     if how == "fault":
-        faulthandler._read_null()  # type: ignore[attr-defined]
+        if sys.platform == "win32":
+            faulthandler._raise_exception(0xC0000005)  # type: ignore[attr-defined]
+        else:
+            os.kill(os.getpid(), signal.SIGSEGV)
     if how == "kill":
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
     if how == "exit":
