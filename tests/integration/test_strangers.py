@@ -230,8 +230,8 @@ def test_a_long_token(loop_name: str) -> None:
 # ---- other users ---------------------------------------------------------------------------------
 
 
-# Another user's process that connects and sends.  It ends with the errno that it meets, or with 0 at
-# an end of file; a line says that the connection stands.  Whom it is to be may not even read Python.
+# Another user's process that connects and sends.  It ends with the errno that it meets, or with 0
+# at an end of file; a line says that the connection stands.  That user may not even read Python.
 NOBODYS_PROGRAM = """
 import os, socket, sys
 address, data, user = sys.argv[1], bytes.fromhex(sys.argv[2]), int(sys.argv[3])
