@@ -18,7 +18,7 @@ ifeq ($(VERSIONS),)
 $(error no Python 3.11 or later was found)
 endif
 
-.PHONY: demo test test-rust test-parents soak lint typing clean dev
+.PHONY: demo test test-rust test-parents test-debian soak lint typing clean dev
 .SECONDARY:
 
 demo: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
@@ -54,6 +54,10 @@ test-parent-1.1.0: FILES := aborts acks_and_events codecs golden handlers stream
 
 test-parent-%: build/venv-$(OLDEST)/ready
 	tools/test-parent $* build/venv-$(OLDEST)/bin/python build/parents/$* $(FILES)
+
+# Pythons that are newer than those of this machine, in a system of its own; only root can.
+test-debian: node_modules/.package-lock.json
+	tools/test-debian build/debian $(PYTEST_ARGS)
 
 NOT_ON_WINDOWS := '/(credentials|debug_sockets|unix_listener)\.py$$'
 lint: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
