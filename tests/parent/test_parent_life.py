@@ -414,7 +414,8 @@ def test_a_worker_that_does_not_end_is_killed(
             await call
         error = (await until(changes, "closed")).error
         assert isinstance(error, WorkerLostError)
-        assert error.exit_status == KILLED
+        # Windows has no number for it, and loops give it one of theirs.
+        assert error.exit_status if sys.platform == "win32" else error.exit_status == KILLED
 
     run(loop_name, main)
 
