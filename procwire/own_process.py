@@ -115,16 +115,18 @@ class OwnProcess:
         await session.wait_closed()
 
     def _stop_on(self, number: signal.Signals, session: Session) -> None:
-        if sys.platform == "win32":
-            # asyncio's loops have no handlers there, and winloop's are for SIGINT whatever it is
-            # asked for.  A signal wakes them all the same.
-            def stop(_number: int, _frame: object) -> None:
-                with suppress(RuntimeError):
-                    self._loop.call_soon_threadsafe(session.stop)
+        if sys.platform != "win32":
+            with suppress(NotImplementedError):
+                self._loop.add_signal_handler(number, session.stop)
+                return
 
-            signal.signal(number, stop)
-        else:
-            self._loop.add_signal_handler(number, session.stop)
+        # Windows, where asyncio's loops have no handlers and winloop's are for SIGINT whatever it
+        # is asked for; a signal wakes them all the same.
+        def stop(_number: int, _frame: object) -> None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(session.stop)
+
+        signal.signal(number, stop)
 
     def cut_off_child(self) -> None:
         """In a child process that a handler has forked: it ends when the handler has ended."""

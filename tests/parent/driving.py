@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from procwire.parent import Backoff, Change, Module, ModuleManager, SpawnPolicy
 
 from ..loops import loop_factory
@@ -92,3 +94,8 @@ def events(module: Module, name: str) -> asyncio.Queue[Any]:
     queue: asyncio.Queue[Any] = asyncio.Queue()
     module.on_event(name, queue.put_nowait)
     return queue
+
+
+def gone(pid: int) -> bool:
+    """Whether there is no such process any more."""
+    return not psutil.pid_exists(pid)
