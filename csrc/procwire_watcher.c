@@ -70,8 +70,10 @@ static void begin_exit(int64_t time) {
 
 static char last_words[REPORT_SIZE] = "procwire: the worker did not end in time; ";
 
-static void say_last_words(void) {
-    procwire_watch_tell(last_words, strlen(last_words));
+static void end_unheard(void) {
+    /* In steps: on a machine that stands still meanwhile, the watcher has its turns as well. */
+    for (int i = 0; i < 40; i++)
+        procwire_watch_pause(PROCWIRE_STDERR_PATIENCE / 40);
     procwire_watch_end_process();
 }
 
@@ -80,12 +82,11 @@ static void end_process(void) {
     procwire_socket_file_remove();
     procwire_requests_describe(last_words + size, sizeof last_words - size - 1);
     strcat(last_words, "\n");
-    /* In a thread of its own: standard error may be a pipe that others fill at the same time. */
-    if (procwire_watch_aside(say_last_words) == 0) {
-        /* In steps: on a machine that stands still meanwhile, that thread has its turns as well. */
-        for (int i = 0; i < 40; i++)
-            procwire_watch_pause(PROCWIRE_STDERR_PATIENCE / 40);
-    }
+    /* Standard error may be a pipe that others fill at the same time: another thread sees to it
+     * that the end comes.  The watcher, which runs already, is the one that speaks: that a thread
+     * runs in time is nothing that a busy machine promises. */
+    if (procwire_watch_aside(end_unheard) == 0)
+        procwire_watch_tell(last_words, strlen(last_words));
     procwire_watch_end_process();
 }
 

@@ -263,6 +263,21 @@ def test_the_end_while_a_thread_keeps_the_lock(end: Callable[[Parent], None]) ->
         assert re.fullmatch("running: (lock_thread #7|no handler); in flight: lock_thread #7", line)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="preloads a library as Linux does")
+def test_the_last_words_wait_for_no_thread(loop_name: str, tmp_path: Path) -> None:
+    library, late = tmp_path / "late_threads.so", tmp_path / "late"
+    compiler = os.environ.get("CC", "cc").split()
+    source = str(HERE / "late_threads.c")
+    subprocess.run([*compiler, "-shared", "-fPIC", source, "-o", library, "-ldl"], check=True)
+    preloaded = " ".join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))
+    environment = {"LD_PRELOAD": preloaded, "THREADS_ARE_LATE_ONCE_THERE_IS": str(late)}
+    with Parent("watched.py", loop_name, "{}", environment=environment) as parent:
+        begin_to_hang(parent, "lock_loop", 3600, request_id=7)
+        late.touch()
+        line = end_of_a_hanging_worker(parent, Parent.end_control)
+        assert line == "running: lock_loop #7; in flight: none"
+
+
 @pytest.mark.parametrize(
     "method", ["leave_a_thread", "leave_an_exit_handler", "leave_a_locked_exit_handler"]
 )
