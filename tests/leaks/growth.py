@@ -8,7 +8,7 @@ import os
 import sys
 import tracemalloc
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TURNS = int(os.environ.get("PROCWIRE_LEAK_TURNS", "100"))
 """Turns of a path in a round."""
@@ -29,6 +29,8 @@ class Growth:
     turns: int
     blocks: int
     size: int
+    kept: list[str] = field(default_factory=list)
+    """Where the most of what is there now was made, if there is a leak."""
 
     @property
     def leaks(self) -> bool:
@@ -64,12 +66,17 @@ async def measure(
             await settle()
             gc.collect()
             counts.append((sys.getallocatedblocks(), tracemalloc.get_traced_memory()[0]))
+        # The first round warms up.
+        pairs = list(itertools.pairwise(counts[1:]))
+        growth = Growth(
+            turns,
+            min(after[0] - before[0] for before, after in pairs),
+            min(after[1] - before[1] for before, after in pairs),
+        )
+        if growth.leaks:
+            kept = tracemalloc.take_snapshot().statistics("lineno")
+            most = sorted(kept, key=lambda line: line.count, reverse=True)
+            growth.kept.extend(str(line) for line in most[:10])
+        return growth
     finally:
         tracemalloc.stop()
-    # The first round warms up.
-    pairs = list(itertools.pairwise(counts[1:]))
-    return Growth(
-        turns,
-        min(after[0] - before[0] for before, after in pairs),
-        min(after[1] - before[1] for before, after in pairs),
-    )
