@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self
 
 import msgpack
@@ -202,13 +202,44 @@ class Peer:
         number = method if isinstance(method, int) else self.worker.methods[method]
         return pack_header(number, 0, request_id, len(payload)) + payload
 
+    async def _ready(self, watch: Callable[..., object], ignore: Callable[..., object]) -> None:
+        """Wait for the socket with a plain future.
+
+        uvloop's `sock_recv()` and its like have futures of their own, for each of which CPython
+        3.11 has a new name in its method cache: that grows until it is full.
+        """
+        future = self._loop.create_future()
+
+        def found() -> None:
+            ignore(self.socket)
+            if not future.done():
+                future.set_result(None)
+
+        watch(self.socket, found)
+        try:
+            await future
+        finally:
+            ignore(self.socket)
+
     async def send(self, data: bytes) -> None:
-        await self._loop.sock_sendall(self.socket, data)
+        unsent = memoryview(data)
+        while unsent:
+            try:
+                unsent = unsent[self.socket.send(unsent) :]
+            except BlockingIOError:
+                await self._ready(self._loop.add_writer, self._loop.remove_writer)
+
+    async def _receive(self) -> bytes:
+        while True:
+            try:
+                return self.socket.recv(1 << 18)
+            except BlockingIOError:
+                await self._ready(self._loop.add_reader, self._loop.remove_reader)
 
     async def frames(self, count: int, *, ends: bool = True) -> None:
         """Receive as many frames; with `ends` only those count that are no chunks."""
         while count > 0:
-            data = await self._loop.sock_recv(self.socket, 1 << 18)
+            data = await self._receive()
             assert data, "the worker has closed the connection"
             self._received += data
             offset = 0
@@ -224,7 +255,7 @@ class Peer:
     async def at_end(self) -> None:
         """Receive until the worker closes."""
         try:
-            while await self._loop.sock_recv(self.socket, 1 << 18):
+            while await self._receive():
                 pass
         except ConnectionResetError:
             pass
