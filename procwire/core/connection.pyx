@@ -351,6 +351,8 @@ cdef class Connection:
             return
         self.ended = self.loop.create_future()
         self.closed = True
+        # Still read: a peer that waits for its own bytes to be taken would not take ours.
+        self.reader.throw_away()
         self.fail_waiting_writers(lost_error)
         self.writer.flush()
         self.close_when_sent()

@@ -32,7 +32,7 @@ cdef class FrameReader:
     cdef Py_ssize_t _body_length
     # Whether the frame that `header` describes has its payload in _body.
     cdef bint _in_body
-    # A protocol error was raised: whatever follows is thrown away, never parsed.
+    # A protocol error was raised, or no frame is wanted: what follows is thrown away, never parsed.
     cdef bint _poisoned
 
     cdef int reserve(self, Py_ssize_t size) except -1
@@ -41,6 +41,7 @@ cdef class FrameReader:
     cdef int buffer_updated(self, Py_ssize_t nbytes) except -1
     cdef int next_frame(self) except -1
     cdef bytes take_payload(self)
+    cdef int throw_away(self) except -1
     cdef int _begin_body(self, Py_ssize_t arrived) except -1
     cdef int _grow_body(self) except -1
     cdef object _fault(self, procwire_header_fault fault)

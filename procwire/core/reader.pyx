@@ -46,7 +46,8 @@ class Frame(NamedTuple):
 cdef class FrameReader:
     """Cuts a byte stream into frames.
 
-    After a :class:`ProtocolError` the reader stays in error: what follows is thrown away.
+    After a :class:`ProtocolError` the reader stays in error: what follows is thrown away, as it is
+    once nobody wants any more frames.
     """
 
     def __cinit__(self, uint32_t max_payload_size=PROCWIRE_DEFAULT_MAX_PAYLOAD_SIZE,
@@ -84,7 +85,11 @@ cdef class FrameReader:
 
     cdef char *room(self, Py_ssize_t *size) except NULL:
         """Where the next received bytes go, and how many of them; never none."""
-        if self._body is not None and not self._in_body:
+        if self._poisoned:
+            self._in_body = False
+            self._body = None
+            self._start = self._end = 0
+        elif self._body is not None and not self._in_body:
             self._grow_body()
             size[0] = PyBytes_GET_SIZE(self._body) - self._body_filled
             return PyBytes_AS_STRING(self._body) + self._body_filled
@@ -151,7 +156,13 @@ cdef class FrameReader:
     @property
     def at_boundary(self):
         """Whether the bytes so far end with a whole frame, so that an end of file is clean."""
-        return self._start == self._end and (self._body is None or self._in_body)
+        return self._poisoned or (
+            self._start == self._end and (self._body is None or self._in_body))
+
+    cdef int throw_away(self) except -1:
+        """Find no more frames.  A frame that is lent may be used until the next bytes come."""
+        self._poisoned = True
+        return 0
 
     cdef int _begin_body(self, Py_ssize_t arrived) except -1:
         self._body_length = self.header.payload_length
@@ -184,7 +195,6 @@ cdef class FrameReader:
 
     cdef object _fault(self, procwire_header_fault fault):
         self._poisoned = True
-        self._start = self._end = 0
         if fault == PROCWIRE_HEADER_METHOD_ZERO:
             return ProtocolError("frame with method id 0")
         if fault == PROCWIRE_HEADER_RESERVED_FLAGS:

@@ -386,6 +386,36 @@ def test_what_was_sent_last_arrives(loop_name: str, tmp_path: Path) -> None:
     run(loop_name, main)
 
 
+def test_what_was_sent_last_arrives_though_the_worker_floods(
+    loop_name: str, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        script = (
+            "import pathlib, sys\n"
+            "from procwire import Client, NotConnectedError\n"
+            "client = Client().event('tick')\n"
+            "@client.handle('note', response='none', sync_to_thread=False)\n"
+            "def note(data): pathlib.Path(sys.argv[1]).write_text(str(len(data)))\n"
+            "@client.handle(response='none')\n"
+            "async def flood(data):\n"
+            "    try:\n"
+            "        while True: await client.emit('tick', bytes(60_000))\n"
+            "    except NotConnectedError: pass\n"
+            "client.run()\n"
+        )
+        note, ticks = tmp_path / "note", asyncio.Event()
+        module = Module("notes").executable(sys.executable, ["-P", "-c", script, str(note)])
+        module.method("note", response="none").method("flood", response="none").event("tick")
+        module.on_event("tick", lambda _: ticks.set())
+        async with ModuleManager(module):
+            await module.send("flood")
+            await ticks.wait()
+            await module.send("note", bytes(100 * 1024 * 1024))
+        assert note.read_text() == str(100 * 1024 * 1024)
+
+    run(loop_name, main)
+
+
 def test_bad_policies() -> None:
     for make in (
         lambda: Backoff(factor=0.5),
