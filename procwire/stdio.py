@@ -76,6 +76,12 @@ def take() -> Descriptors:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
+        # Whoever has no standard error, a daemon for instance, has started a process without one:
+        # the next descriptor that is made would be taken for it.
+        for descriptor in (0, 1, 2):
+            if not _is_open(descriptor):
+                sever(descriptor)
+                set_standard_handle(descriptor, _handle(descriptor))
         # os.dup() makes descriptors that child processes do not inherit.
         descriptors = Descriptors(_handle(os.dup(0)), _handle(os.dup(1)))
         sever(0)
@@ -89,8 +95,19 @@ def take() -> Descriptors:
     return _taken
 
 
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
 def sever(descriptor: int) -> None:
     """Make a descriptor one of the null device, which is at its end and takes everything."""
     null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, descriptor, inheritable=descriptor <= 2)
-    os.close(null)
+    if null == descriptor:
+        os.set_inheritable(null, descriptor <= 2)
+    else:
+        os.dup2(null, descriptor, inheritable=descriptor <= 2)
+        os.close(null)

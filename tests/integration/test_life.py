@@ -69,6 +69,21 @@ def test_nothing_that_is_printed_reaches_the_parent(parent: Parent) -> None:
     assert parent.stderr().count('"$init"') == 4
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell closes a descriptor")
+def test_a_parent_without_a_standard_error(loop_name: str) -> None:
+    """What is printed is lost, and reaches the control plane no more than ever."""
+    worker = [sys.executable, str(WORKERS / "life.py"), loop_name]
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *worker]
+    with Parent("life.py", command=command) as parent:
+        parent.call("chatter")
+        assert parent.call("read_stdin") == ""
+        parent.control_message("$ping")
+        assert parent.line() == b'{"jsonrpc":"2.0","method":"$pong"}\n'
+        parent.control_message("$shutdown")
+        assert parent.wait() == 0
+        assert parent.line() == b""
+
+
 def test_standard_input_is_empty(parent: Parent) -> None:
     assert parent.call("read_stdin") == ""
 
