@@ -10,7 +10,6 @@ PYTEST_ARGS ?=
 # Many tests wait for a worker's time limits: more of them run at once than there are processors.
 TEST_JOBS ?= 6
 BUILD_JOBS ?= 2
-SECONDS ?= 600
 # Every compiled module has stubs; that for named pipes is there on Windows alone.
 EXTENSIONS := $(patsubst procwire/%.pyx,procwire.%,$(filter-out %/_named_pipe.pyx,$(wildcard procwire/*.pyx)))
 
@@ -100,6 +99,7 @@ node_modules/.package-lock.json: package-lock.json
 	touch $@
 
 # Ten minutes of load with random kills, on one Python; SECONDS=3600 LOOP=uvloop for another.
+soak: SECONDS ?= 600
 soak: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
 	cd tests/node && SECONDS=$(SECONDS) PYTHON=$(CURDIR)/build/venv-$(NEWEST)/bin/python node soak.mjs
 
@@ -283,7 +283,6 @@ FUZZ_SANITIZERS := $(SANITIZERS),fuzzer-no-link
 # Deferred: only what needs it asks the compiler.
 LIBASAN = $(wildcard $(shell gcc -print-file-name=libasan.so 2>/dev/null))
 FUZZ_TARGETS ?= reader decode encode extensions typed
-SECONDS ?= 60
 
 # What workers weigh under a sanitizer means nothing.
 MEASURED := flow memory
@@ -315,6 +314,7 @@ build/venv-sanitize/tools: pyproject.toml
 	touch $@
 
 # Each target for SECONDS; FUZZ_TARGETS="decode" for some of them.
+fuzz: SECONDS ?= 60
 fuzz: build/venv-fuzz/ready
 	tests/fuzz/run build/venv-fuzz $(SECONDS) $(FUZZ_TARGETS)
 

@@ -55,8 +55,9 @@ class Client(Registrations):
         default_codec: The codec of methods and events that name none: an object or a name.
         max_payload_size: The largest payload in bytes, in both directions. A parent that
             declares more loses the connection; an answer with more is an error to the caller.
-        max_concurrency: How many handlers may be under way. At the limit no more requests are
-            read until one ends; none is ever dropped.
+        max_concurrency: How many handlers may be under way. At the limit further requests wait,
+            in order, up to 4 MiB of them; above that nothing is read until half of that is left.
+            None is ever dropped.
         max_in_flight_bytes: How many bytes the payloads of the requests may have whose handlers
             are under way, together with the answers that the parent has not taken. At the limit
             it is as with ``max_concurrency``; a single request is let through whatever its size.
