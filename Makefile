@@ -17,7 +17,7 @@ ifeq ($(VERSIONS),)
 $(error no Python 3.11 or later was found)
 endif
 
-.PHONY: demo test test-rust test-parents test-debian soak lint typing clean dev
+.PHONY: demo test test-rust test-parents test-lowest test-debian soak lint typing clean dev
 .SECONDARY:
 
 demo: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
@@ -53,6 +53,15 @@ test-parent-1.1.0: FILES := aborts acks_and_events codecs golden handlers stream
 
 test-parent-%: build/venv-$(OLDEST)/ready
 	tools/test-parent $* build/venv-$(OLDEST)/bin/python build/parents/$* $(FILES)
+
+# The lowest versions that pyproject.toml allows of what the package and its users' types are made with.
+test-lowest: export PROCWIRE_TEST_WHEEL = $(shell echo $(CURDIR)/build/wheel-lowest/*.whl)
+
+build/venv-lowest/tools: pyproject.toml tests/lowest.txt
+	$(shell tools/find-pythons $(OLDEST)) -m venv --clear build/venv-lowest
+	build/venv-lowest/bin/pip install --quiet 'pip>=25.1' build
+	build/venv-lowest/bin/pip install --quiet --group test --constraint tests/lowest.txt
+	touch $@
 
 # Pythons that are newer than those of this machine, in a system of its own; only root can.
 test-debian: node_modules/.package-lock.json
@@ -334,7 +343,7 @@ build/venv-fuzz/tools: pyproject.toml
 		echo 'make fuzz needs clang and its sanitizers (Debian: apt-get install clang libclang-rt-14-dev)' >&2; \
 		exit 2; }
 	$(shell tools/find-pythons $(OLDEST)) -m venv --clear build/venv-fuzz
-	build/venv-fuzz/bin/pip install --quiet 'pip>=25.1' 'atheris>=3,<4' 'msgspec>=0.19,<1'
+	build/venv-fuzz/bin/pip install --quiet 'pip>=25.1' 'atheris>=3,<4' 'msgspec>=0.22,<1'
 	CC=clang LDSHARED='clang -shared' CFLAGS='-O1 -g -fsanitize=address,fuzzer-no-link' \
 		build/venv-fuzz/bin/pip install --quiet --no-cache-dir --no-binary msgpack 'msgpack>=1.1,<2'
 	touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import typing
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -152,10 +153,13 @@ def _dtype_of(parameter: Any) -> np.dtype[Any] | None:
     if scalar is Any or isinstance(scalar, typing.TypeVar):
         return None
     try:
-        # np.floating is a whole family.
-        return np.dtype(scalar) if np.dtype(scalar).type is scalar else _unclear(scalar)
-    except TypeError:
+        with warnings.catch_warnings():
+            # np.floating is a whole family, of which NumPy 2.0 only warns.
+            warnings.simplefilter("error", DeprecationWarning)
+            dtype = np.dtype(scalar)
+    except (TypeError, DeprecationWarning):
         return _unclear(scalar)
+    return dtype if dtype.type is scalar else _unclear(scalar)
 
 
 def _unclear(scalar: Any) -> typing.NoReturn:

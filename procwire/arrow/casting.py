@@ -161,7 +161,9 @@ def _cast(array: pa.Array, target: pa.DataType) -> pa.Array:
         )
     if types.is_struct(kind):
         children = [_cast(array.field(i), target.field(i).type) for i in range(kind.num_fields)]
-        return pa.StructArray.from_arrays(children, fields=list(target), mask=array.is_null())
+        # The entries of a map must have no mask: pyarrow before 26 aborts the process.
+        mask = array.is_null() if array.null_count else None
+        return pa.StructArray.from_arrays(children, fields=list(target), mask=mask)
     if types.is_list_view(kind) or types.is_large_list_view(kind):
         return _list_of_views(array, target)
     if types.is_large_list(kind) and types.is_list(target):
