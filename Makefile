@@ -55,7 +55,9 @@ test-parent-%: build/venv-$(OLDEST)/ready
 	tools/test-parent $* build/venv-$(OLDEST)/bin/python build/parents/$* $(FILES)
 
 # The lowest versions that pyproject.toml allows of what the package and its users' types are made with.
-test-lowest: export PROCWIRE_TEST_WHEEL = $(shell echo $(CURDIR)/build/wheel-lowest/*.whl)
+test-lowest: build/venv-lowest/ready node_modules/.package-lock.json
+	PROCWIRE_TEST_WHEEL=$$(echo $(CURDIR)/build/wheel-lowest/*.whl) TEST_JOBS=$(TEST_JOBS) \
+		tools/run-suite build/venv-lowest/bin/pytest $(PYTEST_ARGS)
 
 build/venv-lowest/tools: pyproject.toml tests/lowest.txt
 	$(shell tools/find-pythons $(OLDEST)) -m venv --clear build/venv-lowest
