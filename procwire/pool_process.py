@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import os
 import pickle
 import signal
 import sys
@@ -13,6 +14,7 @@ from multiprocessing.context import get_spawning_popen
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from procwire import forks, logs
 from procwire._core import hold_lifeline
 from procwire.failures import describe
 
@@ -74,7 +76,11 @@ def dump(value: Any) -> bytes:
 
 def serve(handover: Handover) -> None:
     """Run the calls that the worker sends; returns when it sends no more."""
+    logs.speak_up()
     connection = handover.connection
+    pid = os.getpid()
+    # The next call must not be read, nor answered, by a child that the handler of one has forked.
+    pipes = forks.Pipes(connection)
     worker = multiprocessing.parent_process()
     assert worker is not None
     hold_lifeline(worker.sentinel)
@@ -90,8 +96,11 @@ def serve(handover: Handover) -> None:
         try:
             payload = connection.recv_bytes()
         except EOFError:
+            pipes.close()
             return
-        connection.send_bytes(_answer(payload))
+        answer = _answer(payload)
+        forks.end_if_child(pid)
+        connection.send_bytes(answer)
 
 
 def _answer(payload: bytes) -> bytes:

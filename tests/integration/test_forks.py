@@ -27,6 +27,7 @@ CHILDREN = {
     "return_from_handler": 1,
     "exit_from_handler": 1,
     "fork_in_thread": 1,
+    "fork_in_pool": 1,
 }
 
 
@@ -35,6 +36,7 @@ def test_a_forked_child(parent: Parent, method: str) -> None:
     # The answer is the worker's, which waits for the child; the child's own would come first.
     assert parent.call(method, None, 1) == CHILDREN[method]
     assert parent.call("echo", "still here", 2) == "still here"
+    assert parent.call("echo_in_pool", "its own answer", 3) == "its own answer"
     parent.control_message("$ping")
     assert b"$pong" in parent.line()
     parent.control_message("$shutdown")

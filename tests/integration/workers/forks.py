@@ -9,7 +9,7 @@ from typing import Any
 
 from procwire import Client
 
-client = Client()
+client = Client(max_processes=1)
 
 
 def _status(pid: int) -> int:
@@ -55,6 +55,20 @@ def fork_in_thread(data: Any) -> int:
     if pid == 0:
         sys.exit(11)
     return _status(pid)
+
+
+@client.handle(executor="process")
+def fork_in_pool(data: Any) -> int:
+    """The child goes on as if it were the pool process: it answers, and waits for the next call."""
+    pid = os.fork()
+    if pid == 0:
+        return -1
+    return _status(pid)
+
+
+@client.handle(executor="process")
+def echo_in_pool(data: Any) -> Any:
+    return data
 
 
 @client.handle
