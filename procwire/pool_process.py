@@ -81,6 +81,10 @@ def serve(handover: Handover) -> None:
     pid = os.getpid()
     # The next call must not be read, nor answered, by a child that the handler of one has forked.
     pipes = forks.Pipes(connection)
+    if sys.platform != "win32":
+        # multiprocessing has made it so, for this process; no program that is started from here is
+        # to hold it.
+        os.set_inheritable(connection.fileno(), False)
     worker = multiprocessing.parent_process()
     assert worker is not None
     hold_lifeline(worker.sentinel)

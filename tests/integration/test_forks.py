@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from .parent import RESULT, Parent
+from ..processes import is_running
+from .parent import ERROR, RESULT, Parent, met
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork()")
 
@@ -45,6 +47,34 @@ def test_a_forked_child(parent: Parent, method: str) -> None:
     # Whoever had inherited it would keep it open.
     said = parent.stderr_at_end().count("a forked child has come back from its handler")
     assert said == (method != "exit_at_once")
+
+
+HELPERS = [
+    "forked",
+    "program",
+    pytest.param(
+        "forked by C",
+        marks=pytest.mark.skipif(
+            not hasattr(os, "pidfd_open"), reason="no descriptor of a process can be waited for"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("kind", HELPERS)
+def test_a_helper_of_a_pool_process(
+    parent: Parent, kind: str, tmp_path: Path, children: list[int]
+) -> None:
+    """It outlives the pool process, and nobody waits for it."""
+    parent.request("die_with_a_helper", 1, [kind, str(tmp_path)])
+    children += met(tmp_path, 1)
+    flags, _, error = parent.receive_value()
+    assert (flags, error["code"]) == (ERROR, "E_PROCESS")
+    parent.request("hang_with_a_helper", 2, [kind, str(tmp_path)])
+    children[:] = met(tmp_path, 2)
+    parent.abort(2)
+    assert parent.call("echo_in_pool", "the next", 3) == "the next"
+    assert all(map(is_running, children))
 
 
 def test_nothing_is_left_open(parent: Parent) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 from procwire import Client
@@ -69,6 +73,30 @@ def fork_in_pool(data: Any) -> int:
 @client.handle(executor="process")
 def echo_in_pool(data: Any) -> Any:
     return data
+
+
+def _leave_a_helper(kind: str, directory: str) -> None:
+    """Another process, with all of this one's descriptors that it is left."""
+    if kind == "program":
+        pid = os.posix_spawn("/bin/sleep", ["sleep", "3600"], {})
+    else:
+        # What C forks, Python is not asked about.
+        pid = ctypes.PyDLL(None).fork() if kind == "forked by C" else os.fork()
+        if pid == 0:
+            time.sleep(3600)
+    Path(directory, str(pid)).touch()
+
+
+@client.handle(executor="process")
+def die_with_a_helper(data: list[str]) -> None:
+    _leave_a_helper(*data)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@client.handle(executor="process")
+def hang_with_a_helper(data: list[str]) -> None:
+    _leave_a_helper(*data)
+    time.sleep(3600)
 
 
 @client.handle
