@@ -33,18 +33,21 @@ __all__ = ["Handover", "dump", "serve"]
 
 
 class Handover:
-    """A connection that a process is given at its start.
+    """What a process is given at its start.
 
-    On Windows multiprocessing would keep a second handle of it here until the process comes and
-    takes it; of one that dies before that nobody would notice. This one is the process's from its
-    beginning, and is gone with it.
+    On Windows multiprocessing would keep a second handle of the connection here until the process
+    comes and takes it; of one that dies before that nobody would notice. This one is the process's
+    from its beginning, and is gone with it.
 
     Attributes:
-        connection: What is handed over.
+        connection: Where it is sent calls.
+        lifeline: What is at its end when the worker is; ``None`` on Windows, where that is a handle
+            of the worker's process.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, lifeline: Connection | None) -> None:
         self.connection = connection
+        self.lifeline = lifeline
 
     def __getstate__(self) -> Any:
         if sys.platform == "win32":
@@ -52,14 +55,14 @@ class Handover:
             assert spawning is not None
             return spawning.duplicate_for_child(self.connection.fileno())
         else:  # noqa: RET505 - mypy looks at one of the two
-            return self.connection
+            return self.connection, self.lifeline
 
     def __setstate__(self, state: Any) -> None:
         if sys.platform == "win32":
             from multiprocessing.connection import PipeConnection
 
-            state = PipeConnection(state)
-        self.connection = state
+            state = PipeConnection(state), None
+        self.connection, self.lifeline = state
 
 
 def dump(value: Any) -> bytes:
@@ -81,13 +84,16 @@ def serve(handover: Handover) -> None:
     pid = os.getpid()
     # The next call must not be read, nor answered, by a child that the handler of one has forked.
     pipes = forks.Pipes(connection)
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        worker = multiprocessing.parent_process()
+        assert worker is not None
+        hold_lifeline(worker.sentinel)
+    else:
+        assert handover.lifeline is not None
+        hold_lifeline(handover.lifeline.fileno())
         # multiprocessing has made it so, for this process; no program that is started from here is
         # to hold it.
         os.set_inheritable(connection.fileno(), False)
-    worker = multiprocessing.parent_process()
-    assert worker is not None
-    hold_lifeline(worker.sentinel)
     # A terminal sends these to all processes; it is the worker that decides.
     for name in ("SIGINT", "SIGBREAK"):
         if hasattr(signal, name):

@@ -26,6 +26,7 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
+from procwire import forks
 from procwire.errors import HandlerError
 from procwire.pool_process import Handover, dump, serve
 from procwire.runners import Call, Cancellable
@@ -64,19 +65,27 @@ class Process:
         context = multiprocessing.get_context("spawn")
         self._connection: Connection
         self._connection, theirs = context.Pipe()
+        pipes = [self._connection, theirs]
+        lifeline: Connection | None = None
+        if sys.platform != "win32":
+            # multiprocessing has one of its own, which every child that is forked here keeps open.
+            lifeline, held = context.Pipe(duplex=False)
+            pipes += [lifeline, held]
+        self._pipes = forks.Pipes(*pipes)
         # A daemon has no child processes, which would outlive it when it is killed; nor does the
         # interpreter wait for it at its end.
         self._process = context.Process(
-            target=serve, args=(Handover(theirs),), name="procwire-pool", daemon=True
+            target=serve, args=(Handover(theirs, lifeline),), name="procwire-pool", daemon=True
         )
         try:
             with self._lifecycle:
                 self._process.start()
         except BaseException:
-            self._connection.close()
+            self._pipes.close()
             raise
-        finally:
-            theirs.close()
+        theirs.close()
+        if lifeline is not None:
+            lifeline.close()
         self._descriptor = _descriptor_of(self._process.pid)
         # What is readable when it has ended. Other processes may keep its pipes open.
         self._end = self._descriptor or self._process.sentinel
@@ -128,7 +137,7 @@ class Process:
                 self._process.join()
             status = self._process.exitcode
             self._process.close()
-        self._connection.close()
+        self._pipes.close()
         if self._descriptor is not None:
             os.close(self._descriptor)
         return status

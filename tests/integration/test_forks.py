@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ..processes import is_running
-from .parent import ERROR, RESULT, Parent, met
+from .parent import ERROR, RESULT, Parent, met, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork()")
 
@@ -75,6 +75,17 @@ def test_a_helper_of_a_pool_process(
     parent.abort(2)
     assert parent.call("echo_in_pool", "the next", 3) == "the next"
     assert all(map(is_running, children))
+
+
+def test_a_pool_process_ends_with_the_worker(parent: Parent, children: list[int]) -> None:
+    """Also when that is killed and a child of it goes on."""
+    pool = parent.call("pid_in_pool", None, 1)
+    children.append(parent.call("helper", None, 2))
+    # The pool process is not harmed by what the child has closed.
+    assert parent.call("pid_in_pool", None, 3) == pool
+    parent.kill()
+    wait_until(lambda: not is_running(pool), "it has ended")
+    assert is_running(children[0])
 
 
 def test_nothing_is_left_open(parent: Parent) -> None:

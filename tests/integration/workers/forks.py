@@ -75,6 +75,20 @@ def echo_in_pool(data: Any) -> Any:
     return data
 
 
+@client.handle(executor="process")
+def pid_in_pool(data: Any) -> int:
+    return os.getpid()
+
+
+@client.handle
+async def helper(data: Any) -> int:
+    """A child that outlives this process, and does not come back."""
+    pid = os.fork()
+    if pid == 0:
+        signal.pause()
+    return pid
+
+
 def _leave_a_helper(kind: str, directory: str) -> None:
     """Another process, with all of this one's descriptors that it is left."""
     if kind == "program":
