@@ -68,8 +68,8 @@ class Pipes:
 
 
 def end_child() -> NoReturn:
-    """End a child that has come back from its handler; nobody waits for its answer."""
-    _logger.warning("a forked child has come back from its handler: it ends here")
+    """End a child that has come back to the worker's code; nobody waits for its answer."""
+    _logger.warning("a forked child has come back to the worker's code: it ends here")
     logging.shutdown()
     os._exit(1)
 

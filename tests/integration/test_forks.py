@@ -6,12 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ..processes import is_running
-from .parent import ERROR, RESULT, Parent, met, wait_until
+from .parent import CHUNK, ERROR, RESULT, STREAM_END, Parent, met, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork()")
 
@@ -22,21 +24,56 @@ def parent(loop_name: str) -> Iterator[Parent]:
         yield parent
 
 
+@contextmanager
+def worker(loop_name: str, *arguments: str) -> Iterator[Parent]:
+    """Children that a failure leaves behind would keep its standard error open."""
+    with Parent("forks.py", loop_name, *arguments, connect=False) as parent:
+        try:
+            parent.wait_init()
+            parent.connect()
+            yield parent
+        except BaseException:
+            for child in psutil.Process(parent.pid).children(recursive=True):
+                child.kill()
+            raise
+
+
 CHILDREN = {
-    # It leaves with a status of its own.
+    # These leave with a status of their own.
     "exit_at_once": 7,
+    "emit_in_child": 7,
     # These come back to the worker's code, which ends them.
     "return_from_handler": 1,
     "exit_from_handler": 1,
     "fork_in_thread": 1,
+    "fork_in_executor": 1,
+    "fork_in_generator": 1,
     "fork_in_pool": 1,
+    # These use what only the worker has.
+    "respond_in_child": 1,
+    "wait_in_child": 1,
 }
 
 
+@pytest.mark.parametrize("around", ["alone", "middleware"])
 @pytest.mark.parametrize("method", CHILDREN)
-def test_a_forked_child(parent: Parent, method: str) -> None:
+def test_a_forked_child(loop_name: str, method: str, around: str) -> None:
+    with worker(loop_name, around) as parent:
+        check_child(parent, method, CHILDREN[method])
+
+
+def test_a_child_of_a_hook(loop_name: str) -> None:
+    with worker(loop_name, "hook") as parent:
+        check_child(parent, "fork_in_hook", 1)
+
+
+def check_child(parent: Parent, method: str, status: int) -> None:
+    parent.request(method, 1)
+    flags, _, value = parent.receive_value()
     # The answer is the worker's, which waits for the child; the child's own would come first.
-    assert parent.call(method, None, 1) == CHILDREN[method]
+    assert value == status
+    if flags == CHUNK:
+        assert parent.receive().flags == STREAM_END
     assert parent.call("echo", "still here", 2) == "still here"
     assert parent.call("echo_in_pool", "its own answer", 3) == "its own answer"
     parent.control_message("$ping")
@@ -45,8 +82,8 @@ def test_a_forked_child(parent: Parent, method: str) -> None:
     assert parent.wait() == 0
     assert parent.at_end()
     # Whoever had inherited it would keep it open.
-    said = parent.stderr_at_end().count("a forked child has come back from its handler")
-    assert said == (method != "exit_at_once")
+    said = parent.stderr_at_end().count("a forked child has come back to the worker's code")
+    assert said == (status == 1)
 
 
 HELPERS = [
