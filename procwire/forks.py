@@ -15,7 +15,7 @@ import threading
 import weakref
 from typing import NoReturn, Protocol
 
-__all__ = ["END_SIGNALS", "end_child", "protect", "release"]
+__all__ = ["END_SIGNALS", "Pipes", "end_child", "end_if_child", "protect", "release"]
 
 END_SIGNALS = tuple(
     getattr(signal, name)
@@ -46,11 +46,38 @@ def release(worker: Worker) -> None:
     _protected.discard(worker)
 
 
+class End(Protocol):
+    """One end of a pipe."""
+
+    def close(self) -> None: ...
+
+
+class Pipes:
+    """Pipes that no child keeps open: at their other ends it matters when this process ends."""
+
+    def __init__(self, *ends: End) -> None:
+        self._ends = ends
+        protect(self)
+
+    def close(self) -> None:
+        """Close these ends."""
+        for end in self._ends:
+            end.close()
+
+    cut_off_child = close
+
+
 def end_child() -> NoReturn:
-    """End a child that has come back from its handler; nobody waits for its answer."""
-    _logger.warning("a forked child has come back from its handler: it ends here")
+    """End a child that has come back to the worker's code; nobody waits for its answer."""
+    _logger.warning("a forked child has come back to the worker's code: it ends here")
     logging.shutdown()
     os._exit(1)
+
+
+def end_if_child(pid: int) -> None:
+    """End this process if it is not the one whose code this is."""
+    if os.getpid() != pid:
+        end_child()
 
 
 if sys.platform != "win32":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import os
 import pickle
 import signal
 import sys
@@ -13,6 +14,7 @@ from multiprocessing.context import get_spawning_popen
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from procwire import forks, logs
 from procwire._core import hold_lifeline
 from procwire.failures import describe
 
@@ -31,18 +33,21 @@ __all__ = ["Handover", "dump", "serve"]
 
 
 class Handover:
-    """A connection that a process is given at its start.
+    """What a process is given at its start.
 
-    On Windows multiprocessing would keep a second handle of it here until the process comes and
-    takes it; of one that dies before that nobody would notice. This one is the process's from its
-    beginning, and is gone with it.
+    On Windows multiprocessing would keep a second handle of the connection here until the process
+    comes and takes it; of one that dies before that nobody would notice. This one is the process's
+    from its beginning, and is gone with it.
 
     Attributes:
-        connection: What is handed over.
+        connection: Where it is sent calls.
+        lifeline: What is at its end when the worker is; ``None`` on Windows, where that is a handle
+            of the worker's process.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, lifeline: Connection | None) -> None:
         self.connection = connection
+        self.lifeline = lifeline
 
     def __getstate__(self) -> Any:
         if sys.platform == "win32":
@@ -50,14 +55,14 @@ class Handover:
             assert spawning is not None
             return spawning.duplicate_for_child(self.connection.fileno())
         else:  # noqa: RET505 - mypy looks at one of the two
-            return self.connection
+            return self.connection, self.lifeline
 
     def __setstate__(self, state: Any) -> None:
         if sys.platform == "win32":
             from multiprocessing.connection import PipeConnection
 
-            state = PipeConnection(state)
-        self.connection = state
+            state = PipeConnection(state), None
+        self.connection, self.lifeline = state
 
 
 def dump(value: Any) -> bytes:
@@ -74,10 +79,21 @@ def dump(value: Any) -> bytes:
 
 def serve(handover: Handover) -> None:
     """Run the calls that the worker sends; returns when it sends no more."""
+    logs.speak_up()
     connection = handover.connection
-    worker = multiprocessing.parent_process()
-    assert worker is not None
-    hold_lifeline(worker.sentinel)
+    pid = os.getpid()
+    # The next call must not be read, nor answered, by a child that the handler of one has forked.
+    pipes = forks.Pipes(connection)
+    if sys.platform == "win32":
+        worker = multiprocessing.parent_process()
+        assert worker is not None
+        hold_lifeline(worker.sentinel)
+    else:
+        assert handover.lifeline is not None
+        hold_lifeline(handover.lifeline.fileno())
+        # multiprocessing has made it so, for this process; no program that is started from here is
+        # to hold it.
+        os.set_inheritable(connection.fileno(), False)
     # A terminal sends these to all processes; it is the worker that decides.
     for name in ("SIGINT", "SIGBREAK"):
         if hasattr(signal, name):
@@ -90,8 +106,11 @@ def serve(handover: Handover) -> None:
         try:
             payload = connection.recv_bytes()
         except EOFError:
+            pipes.close()
             return
-        connection.send_bytes(_answer(payload))
+        answer = _answer(payload)
+        forks.end_if_child(pid)
+        connection.send_bytes(answer)
 
 
 def _answer(payload: bytes) -> bytes:

@@ -16,12 +16,17 @@ import concurrent.futures
 import contextvars
 import logging
 import multiprocessing
+import os
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
+from procwire import forks
 from procwire.errors import HandlerError
 from procwire.pool_process import Handover, dump, serve
 from procwire.runners import Call, Cancellable
@@ -60,19 +65,30 @@ class Process:
         context = multiprocessing.get_context("spawn")
         self._connection: Connection
         self._connection, theirs = context.Pipe()
+        pipes = [self._connection, theirs]
+        lifeline: Connection | None = None
+        if sys.platform != "win32":
+            # multiprocessing has one of its own, which every child that is forked here keeps open.
+            lifeline, held = context.Pipe(duplex=False)
+            pipes += [lifeline, held]
+        self._pipes = forks.Pipes(*pipes)
         # A daemon has no child processes, which would outlive it when it is killed; nor does the
         # interpreter wait for it at its end.
         self._process = context.Process(
-            target=serve, args=(Handover(theirs),), name="procwire-pool", daemon=True
+            target=serve, args=(Handover(theirs, lifeline),), name="procwire-pool", daemon=True
         )
         try:
             with self._lifecycle:
                 self._process.start()
         except BaseException:
-            self._connection.close()
+            self._pipes.close()
             raise
-        finally:
-            theirs.close()
+        theirs.close()
+        if lifeline is not None:
+            lifeline.close()
+        self._descriptor = _descriptor_of(self._process.pid)
+        # What is readable when it has ended. Other processes may keep its pipes open.
+        self._end = self._descriptor or self._process.sentinel
         self._ready = False
 
     def call(self, payload: bytes) -> bytes:
@@ -83,9 +99,16 @@ class Process:
         """
         if not self._ready:
             # It has imported what it needs.
-            self._connection.recv_bytes()
+            self._receive()
             self._ready = True
         self._connection.send_bytes(payload)
+        return self._receive()
+
+    def _receive(self) -> bytes:
+        ready = wait([self._connection, self._end])
+        # It may have sent something between the one look and the other.
+        if self._connection not in ready and not self._connection.poll():
+            raise EOFError
         return self._connection.recv_bytes()
 
     @property
@@ -96,7 +119,7 @@ class Process:
     def has_ended(self) -> bool:
         """Whether it has, while it had nothing to do."""
         try:
-            return self._connection.poll()
+            return bool(wait([self._connection, self._end], 0))
         except OSError:
             # So says Windows of a pipe that nobody else has.
             return True
@@ -108,14 +131,24 @@ class Process:
     def reap(self) -> int | None:
         """Its exit status, negative for a signal; it must be about to end. Blocks."""
         with self._lifecycle:
-            self._process.join(END_PATIENCE)
+            wait([self._end], END_PATIENCE)
             if self._process.exitcode is None:
                 self._process.kill()
                 self._process.join()
             status = self._process.exitcode
             self._process.close()
-        self._connection.close()
+        self._pipes.close()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
         return status
+
+
+def _descriptor_of(pid: int | None) -> int | None:
+    """A descriptor of the process itself, where the system has such."""
+    if sys.platform == "linux" and pid is not None and hasattr(os, "pidfd_open"):
+        with suppress(OSError):
+            return os.pidfd_open(pid)
+    return None
 
 
 class Job:

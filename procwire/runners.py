@@ -6,11 +6,13 @@ import asyncio
 import concurrent.futures
 import contextvars
 import functools
+import os
 import pickle
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
 
+from procwire import forks
 from procwire.handlers import HandlerShape
 
 if TYPE_CHECKING:
@@ -102,6 +104,7 @@ class ExecutorRunner:
     ) -> None:
         self._loop = loop
         self._executor = executor
+        self._pid = os.getpid()
 
     def call(self, call: Call, method: Method, data: Any) -> Cancellable:
         # One that runs cannot be cancelled: its end is waited for all the same.
@@ -110,6 +113,8 @@ class ExecutorRunner:
         return future
 
     def _tell(self, call: Call, future: concurrent.futures.Future[Any]) -> None:
+        # It may be an executor of threads.
+        forks.end_if_child(self._pid)
         # A closed loop has nobody left to be told.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._ended, call, future)

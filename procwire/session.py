@@ -390,6 +390,8 @@ class Session:
         for connection in self._connections():
             if connection.transport is not None:
                 stdio.sever(connection.transport.get_extra_info("socket").fileno())
+        # Events are refused, where a thread would wait for a loop that never turns.
+        self.connection = None
 
 
 def _error_value(options: Options) -> Callable[[object], str | dict[str, Any]]:

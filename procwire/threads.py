@@ -36,11 +36,12 @@ class BlockingContext:
     read.
     """
 
-    __slots__ = ("_context", "_loop", "_sending")
+    __slots__ = ("_context", "_loop", "_pid", "_sending")
 
     def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
         self._context = context
         self._loop = loop
+        self._pid = os.getpid()
         self._sending: LoopCall[None] | None = None
         context.on_abort(self._stop_sending)
 
@@ -97,6 +98,7 @@ class BlockingContext:
 
     def wait_aborted(self, timeout: float | None = None) -> bool:
         """Block until the request is aborted, for ``timeout`` seconds at most."""
+        self._check_process()
         if asyncio._get_running_loop() is self._loop:
             raise RuntimeError("wait_aborted() would block the event loop")
         waiting = LoopCall(self._context.wait_aborted(), self._loop)
@@ -105,6 +107,7 @@ class BlockingContext:
         return self._context.aborted
 
     def _wait(self, sending: Coroutine[Any, Any, None]) -> Any:
+        self._check_process()
         if asyncio._get_running_loop() is self._loop:
             # A plain function has handed out a coroutine, which runs on the loop: it awaits.
             return sending
@@ -119,6 +122,10 @@ class BlockingContext:
             raise ResponseAlreadySentError(f"{self._context!r} was aborted") from None
         finally:
             self._sending = None
+
+    def _check_process(self) -> None:
+        """A child would wait for a loop that never turns there."""
+        forks.end_if_child(self._pid)
 
     def _stop_sending(self) -> None:
         """An abort must not wait until the parent reads again."""
@@ -203,7 +210,7 @@ class Threads:
         cancelled call waits for the thread, which nobody can stop; cancelled again, it does not.
         """
         variables = contextvars.copy_context()
-        future = self._executor.submit(variables.run, _outcome_of, function, arguments)
+        future = self._executor.submit(variables.run, self._outcome_of, function, arguments)
         self._running += 1
         ended = asyncio.wrap_future(future, loop=self._loop)
         ended.add_done_callback(self._run_ended)
@@ -221,6 +228,17 @@ class Threads:
             raise error
         return result
 
+    def _outcome_of(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...]
+    ) -> tuple[Any, BaseException | None]:
+        """What a function returns or raises; a future does not take every exception."""
+        try:
+            return function(*arguments), None
+        except BaseException as error:
+            return None, error
+        finally:
+            forks.end_if_child(self._pid)
+
     def _run_ended(self, _ended: asyncio.Future[Any]) -> None:
         self._running -= 1
 
@@ -231,8 +249,7 @@ class Threads:
         return (data,)
 
     def _report(self, call: Call, result: Any, error: BaseException | None) -> None:
-        if os.getpid() != self._pid:
-            forks.end_child()
+        forks.end_if_child(self._pid)
         self._ended.append((call, result, error))
         if not self._delivery_scheduled:
             self._delivery_scheduled = True
@@ -269,6 +286,7 @@ class Threads:
             generator: Generator[Any, None, None] = method.function(*arguments)
             try:
                 for chunk in generator:
+                    forks.end_if_child(self._pid)
                     room.acquire()
                     if closed.is_set():
                         break
@@ -277,8 +295,7 @@ class Threads:
                         self._wake(news.set)
             finally:
                 generator.close()
-                if os.getpid() != self._pid:
-                    forks.end_child()
+                forks.end_if_child(self._pid)
 
         handed = self._executor.submit(contextvars.copy_context().run, job)
         future = asyncio.wrap_future(handed, loop=self._loop)
@@ -309,13 +326,3 @@ class Threads:
             # Its clean-up is part of the handler, and nobody can stop a thread.
             if not handed.cancel():
                 await asyncio.wait([future])
-
-
-def _outcome_of(
-    function: Callable[..., Any], arguments: tuple[Any, ...]
-) -> tuple[Any, BaseException | None]:
-    """What a function returns or raises; a future does not take every exception."""
-    try:
-        return function(*arguments), None
-    except BaseException as error:
-        return None, error

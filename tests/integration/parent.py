@@ -346,6 +346,12 @@ def wait_until(condition: Any, what: str) -> None:
         time.sleep(0.005)
 
 
+def met(directory: Path, count: int) -> list[int]:
+    """The processes that have touched a file there."""
+    wait_until(lambda: len(os.listdir(directory)) >= count, f"{count} processes are there")
+    return [int(name) for name in os.listdir(directory)]
+
+
 def stands_still(parent: Parent) -> bool:
     """Whether the worker has used no processor time for a while: it waits for its parent."""
 

@@ -6,15 +6,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
 from ..processes import children as children_of
 from ..processes import is_running, kill, threads
-from .parent import CHUNK, ERROR, KILLED, RESULT, STREAM_END, Parent, wait_until
+from .parent import CHUNK, ERROR, KILLED, RESULT, STREAM_END, Parent, met, wait_until
 
 EXIT_DEADLINE = 4.4
 
@@ -23,22 +21,6 @@ EXIT_DEADLINE = 4.4
 def parent(loop_name: str) -> Iterator[Parent]:
     with Parent("pools.py", loop_name) as parent:
         yield parent
-
-
-@pytest.fixture
-def children() -> Iterator[list[int]]:
-    """Process ids; whatever a test does, they are gone afterwards."""
-    pids: list[int] = []
-    yield pids
-    for pid in pids:
-        with suppress(psutil.NoSuchProcess):
-            kill(pid)
-
-
-def met(directory: Path, count: int) -> list[int]:
-    """The processes that have touched a file there."""
-    wait_until(lambda: len(os.listdir(directory)) >= count, f"{count} processes are there")
-    return [int(name) for name in os.listdir(directory)]
 
 
 def test_a_call_in_another_process(parent: Parent) -> None:
