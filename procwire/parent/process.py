@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from procwire.parent.errors import SpawnError, WorkerLostError
 from procwire.parent.module import Command
+from procwire.parent.patience import happens
 from procwire.stdio import MODULE_NAME_VARIABLE
 
 __all__ = ["WorkerProcess", "describe_exit"]
@@ -34,7 +35,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self._loop = loop
         self.announced: asyncio.Future[Any] = loop.create_future()
         self.exited: asyncio.Future[int] = loop.create_future()
-        self._pong = asyncio.Event()
+        # Done when the latest ping is answered.
+        self._pong: asyncio.Future[None] = loop.create_future()
         self._transport: asyncio.SubprocessTransport | None = None
         # What has come of a line that has no end yet; None when it is too long.
         self._line: bytearray | None = bytearray()
@@ -132,19 +134,14 @@ class WorkerProcess(asyncio.SubprocessProtocol):
                 params = message.get("params")
                 text = params.get("message") if isinstance(params, dict) else None
                 self._fail(SpawnError(f"the worker cannot start: {text}"))
-            case {"method": "$pong"}:
-                self._pong.set()
+            case {"method": "$pong"} if not self._pong.done():
+                self._pong.set_result(None)
 
     async def ping(self, seconds: float) -> bool:
         """Ask whether it lives; whether an answer has come within so many seconds."""
-        self._pong.clear()
+        self._pong = self._loop.create_future()
         self._send({"jsonrpc": "2.0", "method": "$ping"})
-        try:
-            async with asyncio.timeout(seconds):
-                await self._pong.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await happens(self._pong, seconds)
 
     def say_good_bye(self) -> None:
         """Ask it to end."""

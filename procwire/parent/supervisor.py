@@ -18,6 +18,7 @@ from procwire.errors import AlreadyStartedError
 from procwire.parent.connecting import connect
 from procwire.parent.errors import SchemaError, SpawnError, WorkerLostError
 from procwire.parent.module import Module
+from procwire.parent.patience import happens
 from procwire.parent.policy import Heartbeat
 from procwire.parent.process import WorkerProcess, describe_exit
 from procwire.parent.schema import check, parse_init
@@ -184,13 +185,9 @@ class Supervisor:
         except OSError as error:
             raise SpawnError(f"{command.words[0]!r} cannot be started: {error}") from error
         patience = module.policy.init_timeout
-        try:
-            async with asyncio.timeout(patience):
-                # Shielded: whether it has been announced is asked again at its end.
-                params = await asyncio.shield(self._process.announced)
-        except TimeoutError:
-            raise SpawnError(f"the worker was not ready within {patience:g} s") from None
-        offered = parse_init(params)
+        if not await happens(self._process.announced, patience):
+            raise SpawnError(f"the worker was not ready within {patience:g} s")
+        offered = parse_init(self._process.announced.result())
         check(module.declared, offered)
         module.set_state("connecting")
         connection = module.link.make(offered, None if token is None else token.encode())

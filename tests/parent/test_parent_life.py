@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +26,7 @@ from procwire.parent import (
 )
 from procwire.parent.process import WorkerProcess
 
-from ..processes import KILLED, kill, suspend
+from ..processes import KILLED, interpreter, kill, resume, suspend
 from .driving import QUICK, broken, calls, gone, record, run, until
 
 RESTARTS = SpawnPolicy(restart_on_crash=True, restart_backoff=QUICK, max_restarts=1)
@@ -212,6 +214,57 @@ def test_pings_of_every_child(loop_name: str, child: str, monkeypatch: pytest.Mo
             await until(changes, "ready")
             assert gone(pid)
             assert await module.send("pid") != pid
+
+    run(loop_name, main)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_parent_that_stood_still_kills_nobody(
+    loop_name: str, stopped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: asyncio.Queue[bool] = asyncio.Queue()
+    ping = WorkerProcess.ping
+
+    async def in_a_debugger(process: WorkerProcess, seconds: float) -> bool:
+        worker = interpreter(process.pid)
+        if stopped:
+            # As Ctrl-Z does with all of a terminal's processes.
+            suspend(worker)
+        pinging = asyncio.ensure_future(ping(process, seconds))
+        await asyncio.sleep(0)
+        time.sleep(2 * seconds)  # noqa: ASYNC251
+        if stopped:
+            resume(worker)
+        answers.put_nowait(answer := await pinging)
+        return answer
+
+    monkeypatch.setattr(WorkerProcess, "ping", in_a_debugger)
+
+    async def main() -> None:
+        policy = SpawnPolicy(heartbeat=Heartbeat(interval=60, timeout=0.5))
+        async with ModuleManager(broken("works", policy=policy)):
+            assert await answers.get()
+
+    run(loop_name, main)
+
+
+def test_a_start_while_the_parent_stands_still(
+    loop_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = WorkerProcess.start
+
+    async def in_a_debugger(*arguments: Any) -> WorkerProcess:
+        process = await start(*arguments)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, time.sleep, 2)
+        return process
+
+    monkeypatch.setattr(WorkerProcess, "start", in_a_debugger)
+
+    async def main() -> None:
+        policy = SpawnPolicy(init_timeout=1, max_retries=0)
+        async with ModuleManager(module := broken("works", policy=policy)):
+            assert await module.send("echo", 1) == 1
 
     run(loop_name, main)
 
