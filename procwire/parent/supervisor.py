@@ -39,6 +39,25 @@ more than that. Then it is killed."""
 _logger = logging.getLogger("procwire.parent")
 
 
+class _Life:
+    """From a start to the end that follows; whoever is told of that may start again at once.
+
+    Attributes:
+        ready: Done when the worker is.
+        over: Done when all is over.
+        begun: It has had its first step.
+        ending: It is to end, and its clean-up must not be cancelled by asking again.
+        task: What it happens in; ``None`` during the first step of a task that is eager.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.ready: asyncio.Future[None] = loop.create_future()
+        self.over: asyncio.Future[None] = loop.create_future()
+        self.begun = False
+        self.ending = False
+        self.task: asyncio.Task[None] | None = None
+
+
 class Supervisor:
     """Whoever starts a worker, watches it, starts it again, and ends it.
 
@@ -50,11 +69,7 @@ class Supervisor:
     def __init__(self, module: Module, tell: Callable[[Change], None]) -> None:
         self._module = module
         self._tell = tell
-        self._life: asyncio.Task[None] | None = None
-        # The life has had its first step.
-        self._begun = False
-        # shutdown() has been called: the clean-up must not be cancelled by a second call.
-        self._ending = False
+        self._life: _Life | None = None
         self._process: WorkerProcess | None = None
         # When the last restarts were, on the loop's clock.
         self._restarts: deque[float] = deque()
@@ -81,36 +96,37 @@ class Supervisor:
         was shut down before it was ready.
         """
         loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
+        life = self._life = _Life(loop)
         # At once: whoever else wants to start it must see that.
         self._module.set_state("initializing")
-        self._ending = False
-        self._life = loop.create_task(
-            self._live(ready), name=f"procwire-module-{self._module.name}"
-        )
-        self._begun = False
-        self._life.add_done_callback(lambda _: self._ended(ready))
-        return ready
+        life.task = loop.create_task(self._live(life), name=f"procwire-module-{self._module.name}")
+        life.task.add_done_callback(lambda _: self._ended(life))
+        if life.ending:
+            life.task.cancel()
+        return life.ready
 
     async def shutdown(self) -> None:
         """Ask the worker to end, and wait until it has; it is killed after 5 seconds."""
+        life = self._life
         # One that is over may belong to a loop that is closed, and its module to another manager.
-        if self._life is None or (self._begun and self._life.done()):
+        if life is None or life.over.done():
             return
-        if not self._ending:
-            self._ending = True
-            self._life.cancel()
-        # Not the task itself: its clean-up goes on when this is cancelled.
-        await asyncio.wait([self._life])
+        if not life.ending:
+            life.ending = True
+            if life.task is not None:
+                life.task.cancel()
+        await asyncio.wait([life.over])
 
-    def _ended(self, ready: asyncio.Future[None]) -> None:
+    def _ended(self, life: _Life) -> None:
         """The life is over. One that was shut down before its first step has not said so."""
-        if not self._begun:
+        if not life.begun:
             self._module.set_state("closed")
-        self._fail(ready, None)
+        self._fail(life.ready, None)
+        life.over.set_result(None)
 
-    async def _live(self, ready: asyncio.Future[None]) -> None:
-        self._begun = True
+    async def _live(self, life: _Life) -> None:
+        life.begun = True
+        ready = life.ready
         failure: BaseException | None = None
         try:
             while True:

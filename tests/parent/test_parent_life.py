@@ -22,14 +22,24 @@ from procwire.parent import (
     SchemaError,
     SpawnError,
     SpawnPolicy,
+    State,
     WorkerLostError,
 )
 from procwire.parent.process import WorkerProcess
 
-from ..processes import KILLED, interpreter, kill, resume, suspend
+from ..processes import KILLED, children, interpreter, kill, resume, suspend
 from .driving import QUICK, broken, calls, gone, record, run, until
 
 RESTARTS = SpawnPolicy(restart_on_crash=True, restart_backoff=QUICK, max_restarts=1)
+NEEDS_EAGER_TASKS = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="Python 3.11 has no eager tasks"
+)
+
+
+def make_eager(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+    """asyncio.eager_task_factory, which uvloop calls with an option that it does not have."""
+    make: Any = asyncio.Task
+    return make(coroutine, loop=loop, **{**options, "eager_start": True})
 
 
 def test_states_of_a_life(loop_name: str) -> None:
@@ -65,6 +75,65 @@ def test_a_worker_is_started_once_whoever_asks(loop_name: str) -> None:
         assert module.state == "closed"
 
     run(loop_name, main)
+
+
+@pytest.mark.parametrize("eager", [False, pytest.param(True, marks=NEEDS_EAGER_TASKS)])
+def test_a_worker_that_is_started_by_whoever_is_told_of_its_end(
+    loop_name: str, eager: bool
+) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        if eager:
+            loop.set_task_factory(make_eager)
+        module = broken("works")
+        manager = ModuleManager(module)
+        states: list[State] = []
+        again = loop.create_future()
+
+        async def start_again(state: State) -> None:
+            states.append(state)
+            if state == "closed" and not again.done():
+                await manager.spawn()
+                again.set_result(None)
+
+        module.on_state(start_again)
+        others = children(os.getpid())
+        await manager.spawn()
+        changes = record(manager)
+        pid = manager.pid("broken")
+        assert pid is not None
+        kill(pid)
+        await again
+        assert children(os.getpid()) - others == {manager.pid("broken")}
+        await manager.shutdown()
+        assert children(os.getpid()) == others
+        start: list[State] = ["initializing", "connecting", "ready"]
+        assert states == [*start, "disconnected", "closed", *start, "closed"]
+        kinds = [changes.get_nowait().kind for _ in range(changes.qsize())]
+        assert kinds == ["lost", "closed", "ready", "closed"]
+
+    run(loop_name, main)
+
+
+@NEEDS_EAGER_TASKS
+def test_a_start_that_whoever_is_told_of_it_takes_back() -> None:
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(make_eager)
+        module = broken("works")
+        manager = ModuleManager(module)
+        ends: list[asyncio.Task[None]] = []
+
+        def end(state: State) -> None:
+            if state == "initializing":
+                ends.append(asyncio.create_task(manager.shutdown()))
+
+        module.on_state(end)
+        with pytest.raises(SpawnError, match="shut down"):
+            await manager.spawn()
+        assert module.state == "closed"
+        await asyncio.gather(*ends)
+
+    run("asyncio", main)
 
 
 def test_a_shutdown_concerns_the_managers_own_workers(loop_name: str) -> None:
