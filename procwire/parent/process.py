@@ -10,6 +10,8 @@ import shutil
 from contextlib import suppress
 from typing import Any, cast
 
+from procwire import forks
+from procwire.parent import forked
 from procwire.parent.errors import SpawnError, WorkerLostError
 from procwire.parent.module import Command
 from procwire.parent.patience import happens
@@ -62,6 +64,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
             worker._transport, _ = await loop.subprocess_exec(
                 lambda: worker, *command.words, cwd=command.cwd, env=environment, stderr=None
             )
+            forks.protect(worker)
 
         starting = loop.create_task(start())
         try:
@@ -169,8 +172,15 @@ class WorkerProcess(asyncio.SubprocessProtocol):
                 with suppress(ProcessLookupError):
                     self._transport.kill()
         await asyncio.wait([self.exited])
+        forks.release(self)
         self._transport.close()
         return self.exited.result()
+
+    def cut_off_child(self) -> None:
+        """In a child process that is being forked: no worker is the child's."""
+        assert self._transport is not None
+        for fd in (0, 1):
+            forked.sever(self._transport.get_pipe_transport(fd))
 
 
 def _look_for(command: Command, path: str) -> None:
