@@ -289,7 +289,8 @@ class Module:
     def on_event(self, name: str, handler: EventHandler) -> Callable[[], None]:
         """Have a function called with the data of each such event, in the order of arrival.
 
-        An ``async def`` runs in a task of its own. What a handler raises is logged.
+        An ``async def`` runs in a task of its own. What a handler raises is logged. It has the
+        context variables of whoever has started the worker.
 
         Returns:
             A function that ends it.

@@ -43,6 +43,12 @@ async def note(data: Any) -> None:
     await client.emit("progress", {"noted": data})
 
 
+@client.handle("tell")
+async def tell(data: Any) -> Any:
+    await client.emit("progress", data)
+    return data
+
+
 @client.handle("count")
 async def count(data: Any) -> AsyncIterator[Any]:
     for number in range(data):
