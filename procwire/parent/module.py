@@ -147,7 +147,7 @@ class Module:
             request_codec: That of requests.
             response_codec: That of answers.
             timeout: Seconds for which a result or an ack is waited for; 0 for ever. That of the
-                worker, or the module's, when ``None``.
+                worker, or the module's, when ``None``. Streams have none.
             cancellable: Whether the worker is told when nobody waits for the answer any more. It
                 goes on in vain otherwise, as a method must that should not be left half done.
 
@@ -160,6 +160,10 @@ class Module:
             raise ValueError(f"a response is one of {', '.join(KINDS)}, got {response!r}")
         if codec is not None and (request_codec is not None or response_codec is not None):
             raise ValueError("give either codec, or request_codec and response_codec")
+        if timeout is not None and response in ("stream", "none"):
+            raise ValueError(
+                f"timeout is for results and acks, and {name!r} is a {response!r} method"
+            )
         both = self._default_codec if codec is None else resolve(codec)
         self.declared.methods[name] = MethodDeclaration(
             response,

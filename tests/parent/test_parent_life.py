@@ -520,6 +520,8 @@ def test_bad_policies() -> None:
         lambda: Module("m").event("a").event("a"),
         lambda: Module("m").method("a", response="other"),  # type: ignore[arg-type]
         lambda: Module("m").method("a", codec="raw", request_codec="raw"),
+        lambda: Module("m").method("a", response="stream", timeout=1),
+        lambda: Module("m").method("a", response="none", timeout=1),
         lambda: ModuleManager(Module("m")),
         lambda: ModuleManager(Module("m").executable("x")),
     ):
