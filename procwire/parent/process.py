@@ -50,7 +50,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         Raises:
             OSError: there is no such program, or it cannot be started.
         """
-        environment = {**os.environ, **command.env, MODULE_NAME_VARIABLE: name}
+        variables = {**os.environ, **command.env, MODULE_NAME_VARIABLE: name}
+        environment = {key: value for key, value in variables.items() if value is not None}
         # One that this process has inherited is somebody else's.
         environment.pop(TOKEN_VARIABLE, None)
         if token is not None:

@@ -172,8 +172,9 @@ class Supervisor:
                 attempts += 1
                 await self._kill()
                 self._tell(Change("spawn failed", self._module.name, error))
-                # Another try would find the same worker.
-                if isinstance(error, SchemaError) or attempts > policy.max_retries:
+                # Another try would find the same worker, or not begin either.
+                hopeless = isinstance(error, SchemaError | TypeError | ValueError)
+                if hopeless or attempts > policy.max_retries:
                     raise SpawnError(
                         f"the worker {self._module.name!r} could not be started, "
                         f"tried {attempts} times: {error}",

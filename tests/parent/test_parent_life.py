@@ -436,6 +436,46 @@ def test_a_program_that_is_not_there(loop_name: str, program: str, cwd: str | No
     run(loop_name, main)
 
 
+def test_a_command_that_no_system_takes() -> None:
+    async def main() -> None:
+        # With retries: they would change nothing.
+        module = Module("none").executable(sys.executable, env={"A=B": "x"}).method("echo")
+        with pytest.raises(SpawnError, match="tried 1 times: illegal environment variable name"):
+            await ModuleManager(module).spawn()
+
+    # uvloop does not look.
+    run("asyncio", main)
+
+
+def test_mistakes_in_a_command() -> None:
+    module = Module("m")
+    with pytest.raises(TypeError, match=r"a list of strings, got 'worker\.py'"):
+        module.executable(sys.executable, "worker.py")
+    with pytest.raises(TypeError, match="int"):
+        module.executable(sys.executable, [8080])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="'PORT' is a string or None, got 8080"):
+        module.executable(sys.executable, env={"PORT": 8080})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="null byte"):
+        module.executable(sys.executable, ["a\0b"])
+    assert module.command is None
+
+
+def test_variables_of_a_worker(loop_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEFT_OUT", "x")
+    monkeypatch.setenv("INHERITED", "y")
+
+    async def main() -> None:
+        module = calls("python").method("variables")
+        assert module.command is not None
+        program, *arguments = module.command.words
+        module.executable(program, arguments, env={"LEFT_OUT": None, "NEVER": None, "OWN": "z"})
+        async with ModuleManager(module):
+            names = ["LEFT_OUT", "NEVER", "INHERITED", "OWN"]
+            assert await module.send("variables", names) == [None, None, "y", "z"]
+
+    run(loop_name, main)
+
+
 def test_a_worker_with_another_schema(loop_name: str) -> None:
     async def main() -> None:
         # With retries: they would change nothing.

@@ -98,5 +98,10 @@ async def pid(_data: Any) -> int:
     return os.getpid()
 
 
+@client.handle("variables")
+async def variables(names: Any) -> list[str | None]:
+    return [os.environ.get(name) for name in names]
+
+
 if __name__ == "__main__":
     client.run()
