@@ -43,10 +43,11 @@ class _Life:
     """From a start to the end that follows; whoever is told of that may start again at once.
 
     Attributes:
-        ready: Done when the worker is.
+        ready: Done when the worker is, for whoever has started it last.
         over: Done when all is over.
         begun: It has had its first step.
         ending: It is to end, and its clean-up must not be cancelled by asking again.
+        rest: Done when the wait for a restart is cut short; ``None`` while there is none.
         task: What it happens in; ``None`` during the first step of a task that is eager.
     """
 
@@ -55,7 +56,21 @@ class _Life:
         self.over: asyncio.Future[None] = loop.create_future()
         self.begun = False
         self.ending = False
+        self.rest: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether a restart is waited for, which a start may come before."""
+        return self.rest is not None and not self.rest.done() and not self.ending
+
+    async def wait(self, seconds: float) -> None:
+        """Wait before a restart, unless a start comes before it."""
+        self.rest = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait([self.rest], timeout=seconds)
+        finally:
+            self.rest = None
 
 
 class Supervisor:
@@ -86,16 +101,25 @@ class Supervisor:
             AlreadyStartedError: it is there, or about to be; another manager may have started it.
         """
         module = self._module
+        if self._life is not None and self._life.rests:
+            return
         if module.state not in ("created", "closed"):
             raise AlreadyStartedError(f"the worker {module.name!r} is there already: {module!r}")
 
     def start(self) -> asyncio.Future[None]:
-        """Start the worker, which must not be there; the future is done when it is ready.
+        """Start the worker, which must be startable; the future is done when it is ready.
 
         Its exception is a :class:`SpawnError` when the worker could not be started, or
         was shut down before it was ready.
         """
         loop = asyncio.get_running_loop()
+        life = self._life
+        if life is not None and life.rests:
+            assert life.rest is not None
+            life.rest.set_result(None)
+            life.ready = loop.create_future()
+            self._module.set_state("initializing")
+            return life.ready
         life = self._life = _Life(loop)
         # At once: whoever else wants to start it must see that.
         self._module.set_state("initializing")
@@ -126,16 +150,15 @@ class Supervisor:
 
     async def _live(self, life: _Life) -> None:
         life.begun = True
-        ready = life.ready
         failure: BaseException | None = None
         try:
             while True:
                 await self._spawn()
-                if not ready.done():
-                    ready.set_result(None)
+                if not life.ready.done():
+                    life.ready.set_result(None)
                 failure = await self._watch()
                 await self._lose(failure)
-                await asyncio.sleep(self._restart_delay(failure))
+                await life.wait(self._restart_delay(failure))
         except asyncio.CancelledError:
             failure = None
         except Exception as error:
@@ -146,7 +169,7 @@ class Supervisor:
                 unwell = await self._end()
             finally:
                 self._module.set_state("closed")
-                if not self._fail(ready, failure) and failure is not None:
+                if not self._fail(life.ready, failure) and failure is not None:
                     _logger.error("the worker %r stays closed: %s", self._module.name, failure)
                 self._tell(Change("closed", self._module.name, failure or unwell))
 

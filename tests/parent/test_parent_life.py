@@ -220,6 +220,35 @@ def test_a_worker_that_is_killed_is_started_again(loop_name: str) -> None:
     run(loop_name, main)
 
 
+@pytest.mark.parametrize("works", [True, False])
+def test_a_start_before_a_restart(loop_name: str, works: bool) -> None:
+    async def main() -> None:
+        policy = SpawnPolicy(
+            restart_on_crash=True, restart_backoff=Backoff(first=3600, longest=3600), max_retries=0
+        )
+        module = calls("python").spawn_policy(policy)
+        async with ModuleManager(module) as manager:
+            changes = record(manager)
+            kill(pid := await module.send("pid"))
+            await until(changes, "restarting")
+            with pytest.raises(AlreadyStartedError):
+                await ModuleManager(module).spawn()
+            if not works:
+                module.executable("no-such-program")
+                with pytest.raises(SpawnError):
+                    await manager.spawn("calls")
+                assert module.state == "closed"
+                return
+            starts = manager.spawn("calls"), manager.spawn("calls")
+            _, refused = await asyncio.gather(*starts, return_exceptions=True)
+            assert isinstance(refused, AlreadyStartedError)
+            assert await module.send("pid") == manager.pid("calls") != pid
+            kinds = [changes.get_nowait().kind for _ in range(changes.qsize())]
+            assert kinds == ["ready"]
+
+    run(loop_name, main)
+
+
 def test_a_worker_that_leaves_is_not_started_again_by_default(loop_name: str) -> None:
     async def main() -> None:
         module = broken("works")
@@ -568,6 +597,15 @@ def test_bad_policies() -> None:
         with pytest.raises(ValueError):
             make()
     assert [Backoff().seconds(n) for n in (1, 2, 3, 9, 10_000)] == [1, 2, 4, 30, 30]
+
+
+def test_a_manager_is_a_collection_of_names() -> None:
+    modules = [Module(name).executable("x").method("a") for name in ("one", "two")]
+    manager = ModuleManager(*modules)
+    assert list(manager) == ["one", "two"]
+    assert [manager[name] for name in manager] == modules
+    assert len(manager) == 2
+    assert "two" in manager
 
 
 def test_workers_do_not_import_the_parent() -> None:
