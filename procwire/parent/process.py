@@ -7,6 +7,8 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import suppress
 from typing import Any, cast
 
@@ -57,13 +59,22 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         if token is not None:
             environment[TOKEN_VARIABLE] = token
         loop = asyncio.get_running_loop()
+        options: dict[str, Any] = {}
         if type(loop).__module__.startswith("winloop"):
+            # It refuses creationflags.
             _look_for(command, environment.get("PATH", ""))
+        else:
+            options["creationflags"] = _creation_flags()
         worker = cls(loop)
 
         async def start() -> None:
             worker._transport, _ = await loop.subprocess_exec(
-                lambda: worker, *command.words, cwd=command.cwd, env=environment, stderr=None
+                lambda: worker,
+                *command.words,
+                cwd=command.cwd,
+                env=environment,
+                stderr=None,
+                **options,
             )
             forks.protect(worker)
 
@@ -182,6 +193,18 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         assert self._transport is not None
         for fd in (0, 1):
             forked.sever(self._transport.get_pipe_transport(fd))
+
+
+def _creation_flags() -> int:
+    """Those with which a worker opens no window on Windows."""
+    if sys.platform == "win32":
+        import ctypes
+
+        # A console that is there is shared: Ctrl-C and Ctrl-Break come to all of its processes, and
+        # it may be the standard error.
+        if not ctypes.windll.kernel32.GetConsoleCP():
+            return subprocess.CREATE_NO_WINDOW
+    return 0
 
 
 def _look_for(command: Command, path: str) -> None:
