@@ -72,6 +72,8 @@ cdef class ParentConnection(Connection):
     cdef list methods
     # EventReceivers by event id.
     cdef dict events
+    # contextvars.Context that they deliver in: that of whoever has started the worker.
+    cdef object variables
     # Calls that have not had their end, by request id; and how many of them are no streams.
     cdef dict calls
     cdef Py_ssize_t results_owed

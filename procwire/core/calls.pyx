@@ -8,6 +8,7 @@
 import logging
 from asyncio import BaseEventLoop, current_task
 from collections import deque
+from contextvars import copy_context
 
 from procwire.errors import (CodecError, NotConnectedError, ProtocolError, RemoteError,
                              RequestTimeoutError)
@@ -216,6 +217,7 @@ cdef class ParentConnection(Connection):
         self.methods = methods
         self.events = events
         self.token = token
+        self.variables = copy_context()
         self.calls = {}
         self.answered = []
         self.wakes_together = isinstance(loop, BaseEventLoop)
@@ -375,7 +377,17 @@ cdef class ParentConnection(Connection):
         if failure is not None:
             parent_logger.warning("an event cannot be decoded: %s", describe(failure))
             return 0
-        receiver.deliver(data)
+        # A caller that has stayed for its answer is nothing that its handlers should see.
+        task = None if self.awaited is None else current_task(self.loop)
+        if task is not None:
+            _leave_task(self.loop, task)
+        PyContext_Enter(self.variables)
+        try:
+            receiver.deliver(data)
+        finally:
+            PyContext_Exit(self.variables)
+            if task is not None:
+                _enter_task(self.loop, task)
         return 0
 
     # ---- callers that wait -----------------------------------------------------------------

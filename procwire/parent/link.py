@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from procwire import forks
 from procwire._core import EventReceiver, ParentConnection, RemoteMethod
+from procwire.parent import forked
 from procwire.parent.listeners import Listeners
 from procwire.parent.schema import Declarations, Init, MethodDeclaration
 
@@ -88,6 +90,7 @@ class Link:
             max_payload_size=self._max_payload_size,
         )
         self._latest = connection
+        forks.protect(self)
         self.ended = loop.create_future()
         return connection
 
@@ -118,7 +121,13 @@ class Link:
             self.connection = None
             self._on_lost()
         if connection is self._latest and self.ended is not None:
+            forks.release(self)
             self.ended.set_result(error)
+
+    def cut_off_child(self) -> None:
+        """In a child process that is being forked: no connection is the child's."""
+        if self._latest is not None:
+            forked.sever(self._latest.transport)
 
     def _timeout_of(self, method: MethodDeclaration, offered: float | None) -> float | None:
         if method.response == "none":

@@ -27,19 +27,24 @@ class Listeners(Generic[T]):
 
     def __init__(self, subject: str) -> None:
         self._subject = subject
-        self._functions: list[Callable[[T], object]] = []
+        # By a key for each time that one was added, which can be more than once.
+        self._functions: dict[object, Callable[[T], object]] = {}
         # Tasks of functions that are coroutines: nobody else holds them.
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, function: Callable[[T], object]) -> Callable[[], None]:
         """Have a function called from now on; returns a function that ends it."""
-        functions = self._functions
-        functions.append(function)
-        return lambda: functions.remove(function) if function in functions else None
+        key = object()
+        self._functions[key] = function
+
+        def end() -> None:
+            self._functions.pop(key, None)
+
+        return end
 
     def tell(self, value: T) -> None:
         """Call them all."""
-        for function in tuple(self._functions):
+        for function in tuple(self._functions.values()):
             try:
                 result = function(value)
             except (SystemExit, KeyboardInterrupt):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -68,9 +68,17 @@ class ModuleManager:
     def __contains__(self, name: object) -> bool:
         return name in self._modules
 
+    def __iter__(self) -> Iterator[str]:
+        """The names, as of a mapping."""
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
     async def spawn(self, name: str | None = None) -> None:
         """Start the worker of that name, or all; returns when they are ready.
 
+        One that is lost, and waits for its restart, is started at once.
         When one of several cannot be started, those that could are ended.
 
         Raises:

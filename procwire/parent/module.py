@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -38,7 +39,7 @@ class Command:
 
     words: tuple[str, ...]
     cwd: str | None
-    env: Mapping[str, str]
+    env: Mapping[str, str | None]
 
 
 class Module:
@@ -114,7 +115,7 @@ class Module:
         arguments: Sequence[str] = (),
         *,
         cwd: str | None = None,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str | None] | None = None,
     ) -> Self:
         """How the worker is started; returns the module.
 
@@ -122,9 +123,24 @@ class Module:
             command: The program.
             arguments: Its arguments.
             cwd: The directory that it is started in; this process's own when ``None``.
-            env: Variables that it has besides this process's own.
+            env: Variables that it has besides this process's own; it has none where the value
+                is ``None``.
+
+        Raises:
+            TypeError: the arguments are a string and not several, or one of them or of the
+                variables is none.
+            ValueError: an argument has a null byte, which no system takes.
         """
-        self.command = Command((command, *arguments), cwd, dict(env or {}))
+        if isinstance(arguments, str | bytes):
+            raise TypeError(f"arguments are a list of strings, got {arguments!r}")
+        for key, value in (env or {}).items():
+            if value is not None and not isinstance(value, str):
+                raise TypeError(f"the variable {key!r} is a string or None, got {value!r}")
+        words = tuple(map(os.fspath, (command, *arguments)))
+        if any("\0" in word for word in words):
+            # uvloop would start the program with what is before it.
+            raise ValueError(f"an argument has a null byte: {words}")
+        self.command = Command(words, cwd, dict(env or {}))
         return self
 
     def method(
@@ -147,7 +163,7 @@ class Module:
             request_codec: That of requests.
             response_codec: That of answers.
             timeout: Seconds for which a result or an ack is waited for; 0 for ever. That of the
-                worker, or the module's, when ``None``.
+                worker, or the module's, when ``None``. Streams have none.
             cancellable: Whether the worker is told when nobody waits for the answer any more. It
                 goes on in vain otherwise, as a method must that should not be left half done.
 
@@ -160,6 +176,10 @@ class Module:
             raise ValueError(f"a response is one of {', '.join(KINDS)}, got {response!r}")
         if codec is not None and (request_codec is not None or response_codec is not None):
             raise ValueError("give either codec, or request_codec and response_codec")
+        if timeout is not None and response in ("stream", "none"):
+            raise ValueError(
+                f"timeout is for results and acks, and {name!r} is a {response!r} method"
+            )
         both = self._default_codec if codec is None else resolve(codec)
         self.declared.methods[name] = MethodDeclaration(
             response,
@@ -289,7 +309,8 @@ class Module:
     def on_event(self, name: str, handler: EventHandler) -> Callable[[], None]:
         """Have a function called with the data of each such event, in the order of arrival.
 
-        An ``async def`` runs in a task of its own. What a handler raises is logged.
+        An ``async def`` runs in a task of its own. What a handler raises is logged. It has the
+        context variables of whoever has started the worker.
 
         Returns:
             A function that ends it.

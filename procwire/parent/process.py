@@ -7,11 +7,16 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import suppress
 from typing import Any, cast
 
+from procwire import forks
+from procwire.parent import forked
 from procwire.parent.errors import SpawnError, WorkerLostError
 from procwire.parent.module import Command
+from procwire.parent.patience import happens
 from procwire.stdio import MODULE_NAME_VARIABLE
 
 __all__ = ["WorkerProcess", "describe_exit"]
@@ -34,7 +39,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self._loop = loop
         self.announced: asyncio.Future[Any] = loop.create_future()
         self.exited: asyncio.Future[int] = loop.create_future()
-        self._pong = asyncio.Event()
+        # Done when the latest ping is answered.
+        self._pong: asyncio.Future[None] = loop.create_future()
         self._transport: asyncio.SubprocessTransport | None = None
         # What has come of a line that has no end yet; None when it is too long.
         self._line: bytearray | None = bytearray()
@@ -46,20 +52,31 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         Raises:
             OSError: there is no such program, or it cannot be started.
         """
-        environment = {**os.environ, **command.env, MODULE_NAME_VARIABLE: name}
+        variables = {**os.environ, **command.env, MODULE_NAME_VARIABLE: name}
+        environment = {key: value for key, value in variables.items() if value is not None}
         # One that this process has inherited is somebody else's.
         environment.pop(TOKEN_VARIABLE, None)
         if token is not None:
             environment[TOKEN_VARIABLE] = token
         loop = asyncio.get_running_loop()
+        options: dict[str, Any] = {}
         if type(loop).__module__.startswith("winloop"):
+            # It refuses creationflags.
             _look_for(command, environment.get("PATH", ""))
+        else:
+            options["creationflags"] = _creation_flags()
         worker = cls(loop)
 
         async def start() -> None:
             worker._transport, _ = await loop.subprocess_exec(
-                lambda: worker, *command.words, cwd=command.cwd, env=environment, stderr=None
+                lambda: worker,
+                *command.words,
+                cwd=command.cwd,
+                env=environment,
+                stderr=None,
+                **options,
             )
+            forks.protect(worker)
 
         starting = loop.create_task(start())
         try:
@@ -132,19 +149,14 @@ class WorkerProcess(asyncio.SubprocessProtocol):
                 params = message.get("params")
                 text = params.get("message") if isinstance(params, dict) else None
                 self._fail(SpawnError(f"the worker cannot start: {text}"))
-            case {"method": "$pong"}:
-                self._pong.set()
+            case {"method": "$pong"} if not self._pong.done():
+                self._pong.set_result(None)
 
     async def ping(self, seconds: float) -> bool:
         """Ask whether it lives; whether an answer has come within so many seconds."""
-        self._pong.clear()
+        self._pong = self._loop.create_future()
         self._send({"jsonrpc": "2.0", "method": "$ping"})
-        try:
-            async with asyncio.timeout(seconds):
-                await self._pong.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await happens(self._pong, seconds)
 
     def say_good_bye(self) -> None:
         """Ask it to end."""
@@ -172,8 +184,27 @@ class WorkerProcess(asyncio.SubprocessProtocol):
                 with suppress(ProcessLookupError):
                     self._transport.kill()
         await asyncio.wait([self.exited])
+        forks.release(self)
         self._transport.close()
         return self.exited.result()
+
+    def cut_off_child(self) -> None:
+        """In a child process that is being forked: no worker is the child's."""
+        assert self._transport is not None
+        for fd in (0, 1):
+            forked.sever(self._transport.get_pipe_transport(fd))
+
+
+def _creation_flags() -> int:
+    """Those with which a worker opens no window on Windows."""
+    if sys.platform == "win32":
+        import ctypes
+
+        # A console that is there is shared: Ctrl-C and Ctrl-Break come to all of its processes, and
+        # it may be the standard error.
+        if not ctypes.windll.kernel32.GetConsoleCP():
+            return subprocess.CREATE_NO_WINDOW
+    return 0
 
 
 def _look_for(command: Command, path: str) -> None:

@@ -18,6 +18,7 @@ from procwire.errors import AlreadyStartedError
 from procwire.parent.connecting import connect
 from procwire.parent.errors import SchemaError, SpawnError, WorkerLostError
 from procwire.parent.module import Module
+from procwire.parent.patience import happens
 from procwire.parent.policy import Heartbeat
 from procwire.parent.process import WorkerProcess, describe_exit
 from procwire.parent.schema import check, parse_init
@@ -38,6 +39,40 @@ more than that. Then it is killed."""
 _logger = logging.getLogger("procwire.parent")
 
 
+class _Life:
+    """From a start to the end that follows; whoever is told of that may start again at once.
+
+    Attributes:
+        ready: Done when the worker is, for whoever has started it last.
+        over: Done when all is over.
+        begun: It has had its first step.
+        ending: It is to end, and its clean-up must not be cancelled by asking again.
+        rest: Done when the wait for a restart is cut short; ``None`` while there is none.
+        task: What it happens in; ``None`` during the first step of a task that is eager.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.ready: asyncio.Future[None] = loop.create_future()
+        self.over: asyncio.Future[None] = loop.create_future()
+        self.begun = False
+        self.ending = False
+        self.rest: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether a restart is waited for, which a start may come before."""
+        return self.rest is not None and not self.rest.done() and not self.ending
+
+    async def wait(self, seconds: float) -> None:
+        """Wait before a restart, unless a start comes before it."""
+        self.rest = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait([self.rest], timeout=seconds)
+        finally:
+            self.rest = None
+
+
 class Supervisor:
     """Whoever starts a worker, watches it, starts it again, and ends it.
 
@@ -49,11 +84,7 @@ class Supervisor:
     def __init__(self, module: Module, tell: Callable[[Change], None]) -> None:
         self._module = module
         self._tell = tell
-        self._life: asyncio.Task[None] | None = None
-        # The life has had its first step.
-        self._begun = False
-        # shutdown() has been called: the clean-up must not be cancelled by a second call.
-        self._ending = False
+        self._life: _Life | None = None
         self._process: WorkerProcess | None = None
         # When the last restarts were, on the loop's clock.
         self._restarts: deque[float] = deque()
@@ -70,55 +101,64 @@ class Supervisor:
             AlreadyStartedError: it is there, or about to be; another manager may have started it.
         """
         module = self._module
+        if self._life is not None and self._life.rests:
+            return
         if module.state not in ("created", "closed"):
             raise AlreadyStartedError(f"the worker {module.name!r} is there already: {module!r}")
 
     def start(self) -> asyncio.Future[None]:
-        """Start the worker, which must not be there; the future is done when it is ready.
+        """Start the worker, which must be startable; the future is done when it is ready.
 
         Its exception is a :class:`SpawnError` when the worker could not be started, or
         was shut down before it was ready.
         """
         loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
+        life = self._life
+        if life is not None and life.rests:
+            assert life.rest is not None
+            life.rest.set_result(None)
+            life.ready = loop.create_future()
+            self._module.set_state("initializing")
+            return life.ready
+        life = self._life = _Life(loop)
         # At once: whoever else wants to start it must see that.
         self._module.set_state("initializing")
-        self._ending = False
-        self._life = loop.create_task(
-            self._live(ready), name=f"procwire-module-{self._module.name}"
-        )
-        self._begun = False
-        self._life.add_done_callback(lambda _: self._ended(ready))
-        return ready
+        life.task = loop.create_task(self._live(life), name=f"procwire-module-{self._module.name}")
+        life.task.add_done_callback(lambda _: self._ended(life))
+        if life.ending:
+            life.task.cancel()
+        return life.ready
 
     async def shutdown(self) -> None:
         """Ask the worker to end, and wait until it has; it is killed after 5 seconds."""
+        life = self._life
         # One that is over may belong to a loop that is closed, and its module to another manager.
-        if self._life is None or (self._begun and self._life.done()):
+        if life is None or life.over.done():
             return
-        if not self._ending:
-            self._ending = True
-            self._life.cancel()
-        # Not the task itself: its clean-up goes on when this is cancelled.
-        await asyncio.wait([self._life])
+        if not life.ending:
+            life.ending = True
+            if life.task is not None:
+                life.task.cancel()
+        await asyncio.wait([life.over])
 
-    def _ended(self, ready: asyncio.Future[None]) -> None:
+    def _ended(self, life: _Life) -> None:
         """The life is over. One that was shut down before its first step has not said so."""
-        if not self._begun:
+        if not life.begun:
             self._module.set_state("closed")
-        self._fail(ready, None)
+        self._fail(life.ready, None)
+        life.over.set_result(None)
 
-    async def _live(self, ready: asyncio.Future[None]) -> None:
-        self._begun = True
+    async def _live(self, life: _Life) -> None:
+        life.begun = True
         failure: BaseException | None = None
         try:
             while True:
                 await self._spawn()
-                if not ready.done():
-                    ready.set_result(None)
+                if not life.ready.done():
+                    life.ready.set_result(None)
                 failure = await self._watch()
                 await self._lose(failure)
-                await asyncio.sleep(self._restart_delay(failure))
+                await life.wait(self._restart_delay(failure))
         except asyncio.CancelledError:
             failure = None
         except Exception as error:
@@ -129,7 +169,7 @@ class Supervisor:
                 unwell = await self._end()
             finally:
                 self._module.set_state("closed")
-                if not self._fail(ready, failure) and failure is not None:
+                if not self._fail(life.ready, failure) and failure is not None:
                     _logger.error("the worker %r stays closed: %s", self._module.name, failure)
                 self._tell(Change("closed", self._module.name, failure or unwell))
 
@@ -155,8 +195,9 @@ class Supervisor:
                 attempts += 1
                 await self._kill()
                 self._tell(Change("spawn failed", self._module.name, error))
-                # Another try would find the same worker.
-                if isinstance(error, SchemaError) or attempts > policy.max_retries:
+                # Another try would find the same worker, or not begin either.
+                hopeless = isinstance(error, SchemaError | TypeError | ValueError)
+                if hopeless or attempts > policy.max_retries:
                     raise SpawnError(
                         f"the worker {self._module.name!r} could not be started, "
                         f"tried {attempts} times: {error}",
@@ -184,13 +225,9 @@ class Supervisor:
         except OSError as error:
             raise SpawnError(f"{command.words[0]!r} cannot be started: {error}") from error
         patience = module.policy.init_timeout
-        try:
-            async with asyncio.timeout(patience):
-                # Shielded: whether it has been announced is asked again at its end.
-                params = await asyncio.shield(self._process.announced)
-        except TimeoutError:
-            raise SpawnError(f"the worker was not ready within {patience:g} s") from None
-        offered = parse_init(params)
+        if not await happens(self._process.announced, patience):
+            raise SpawnError(f"the worker was not ready within {patience:g} s")
+        offered = parse_init(self._process.announced.result())
         check(module.declared, offered)
         module.set_state("connecting")
         connection = module.link.make(offered, None if token is None else token.encode())

@@ -21,19 +21,23 @@ class HandlerTasks:
     """Watches for tasks that are made in certain context variables, and in copies of them.
 
     Args:
-        loop: The loop that they are made on; its task factory is replaced until :meth:`close`.
+        loop: The loop that they are made on; its task factory is replaced until all that watch it
+            are closed.
         methods: The names of methods, by their ids.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, methods: Mapping[int, str]) -> None:
         self._loop = loop
         self._methods = methods
-        self._previous = loop.get_task_factory()
         # With each task who has made it, in words.
         self._tasks: weakref.WeakKeyDictionary[asyncio.Task[Any], str] = weakref.WeakKeyDictionary()
         # Its options differ between versions of Python.
-        factory: Any = self._make_task
-        loop.set_task_factory(factory)
+        factory: Any = loop.get_task_factory()
+        if not isinstance(factory, _TaskFactory):
+            factory = _TaskFactory(factory)
+            loop.set_task_factory(factory)
+        factory.users += 1
+        self._factory: _TaskFactory = factory
 
     def watch(self, variables: contextvars.Context) -> None:
         """Watch for tasks that are made in these variables."""
@@ -49,21 +53,16 @@ class HandlerTasks:
         }
 
     def close(self) -> None:
-        """Give the loop its own task factory back."""
-        self._loop.set_task_factory(self._previous)
+        """Watch no more; the last one gives the loop its own task factory back."""
+        factory = self._factory
+        factory.users -= 1
+        current: Any = self._loop.get_task_factory()
+        if current is factory and not factory.users:
+            self._loop.set_task_factory(factory.previous)
 
-    def _make_task(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        coroutine: Coroutine[Any, Any, Any],
-        **options: Any,
-    ) -> asyncio.Task[Any]:
-        make: Callable[..., Any] = self._previous or _make_plain_task
-        task: asyncio.Task[Any] = make(loop, coroutine, **options)
-        watcher = _watched.get()
-        if watcher is not None:
-            watcher._tasks[task] = watcher._maker()
-        return task
+    def made(self, task: asyncio.Task[Any]) -> None:
+        """A task has been made in variables that are watched."""
+        self._tasks[task] = self._maker()
 
     def _maker(self) -> str:
         request = running_request()
@@ -74,6 +73,31 @@ class HandlerTasks:
         current = asyncio.current_task()
         found = None if current is None else self._tasks.get(current)
         return "no request" if found is None else found
+
+
+class _TaskFactory:
+    """A loop's, shared by all that watch it: they may end in any order.
+
+    Args:
+        previous: The one that the loop had before.
+    """
+
+    def __init__(self, previous: Callable[..., Any] | None) -> None:
+        self.previous: Any = previous
+        self.users = 0
+
+    def __call__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, Any],
+        **options: Any,
+    ) -> asyncio.Task[Any]:
+        make: Callable[..., Any] = self.previous or _make_plain_task
+        task: asyncio.Task[Any] = make(loop, coroutine, **options)
+        watcher = _watched.get()
+        if watcher is not None:
+            watcher.made(task)
+        return task
 
 
 def _make_plain_task(

@@ -325,3 +325,21 @@ def test_handlers_of_events(loop_name: str, caplog: pytest.LogCaptureFixture) ->
 
     run(loop_name, main)
     assert "a handler of the event 'progress' failed" in caplog.text
+
+
+def test_a_handler_that_is_there_twice(loop_name: str) -> None:
+    async def main() -> None:
+        module = calls("python").method("tell")
+        seen: list[object] = []
+        ends = [module.on_event("progress", seen.append) for _ in range(2)]
+        async with ModuleManager(module):
+            for expected in (["a", "a"], ["a", "a", "b"], ["a", "a", "b", "c"]):
+                await module.send("tell", expected[-1])
+                assert seen == expected
+                # The one that has ended ends nothing more.
+                ends[0]()
+            ends[1]()
+            await module.send("tell", "d")
+            assert seen == ["a", "a", "b", "c"]
+
+    run(loop_name, main)

@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,14 +22,24 @@ from procwire.parent import (
     SchemaError,
     SpawnError,
     SpawnPolicy,
+    State,
     WorkerLostError,
 )
 from procwire.parent.process import WorkerProcess
 
-from ..processes import KILLED, kill, suspend
+from ..processes import KILLED, children, interpreter, kill, resume, suspend
 from .driving import QUICK, broken, calls, gone, record, run, until
 
 RESTARTS = SpawnPolicy(restart_on_crash=True, restart_backoff=QUICK, max_restarts=1)
+NEEDS_EAGER_TASKS = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="Python 3.11 has no eager tasks"
+)
+
+
+def make_eager(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+    """asyncio.eager_task_factory, which uvloop calls with an option that it does not have."""
+    make: Any = asyncio.Task
+    return make(coroutine, loop=loop, **{**options, "eager_start": True})
 
 
 def test_states_of_a_life(loop_name: str) -> None:
@@ -63,6 +75,65 @@ def test_a_worker_is_started_once_whoever_asks(loop_name: str) -> None:
         assert module.state == "closed"
 
     run(loop_name, main)
+
+
+@pytest.mark.parametrize("eager", [False, pytest.param(True, marks=NEEDS_EAGER_TASKS)])
+def test_a_worker_that_is_started_by_whoever_is_told_of_its_end(
+    loop_name: str, eager: bool
+) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        if eager:
+            loop.set_task_factory(make_eager)
+        module = broken("works")
+        manager = ModuleManager(module)
+        states: list[State] = []
+        again = loop.create_future()
+
+        async def start_again(state: State) -> None:
+            states.append(state)
+            if state == "closed" and not again.done():
+                await manager.spawn()
+                again.set_result(None)
+
+        module.on_state(start_again)
+        others = children(os.getpid())
+        await manager.spawn()
+        changes = record(manager)
+        pid = manager.pid("broken")
+        assert pid is not None
+        kill(pid)
+        await again
+        assert children(os.getpid()) - others == {manager.pid("broken")}
+        await manager.shutdown()
+        assert children(os.getpid()) == others
+        start: list[State] = ["initializing", "connecting", "ready"]
+        assert states == [*start, "disconnected", "closed", *start, "closed"]
+        kinds = [changes.get_nowait().kind for _ in range(changes.qsize())]
+        assert kinds == ["lost", "closed", "ready", "closed"]
+
+    run(loop_name, main)
+
+
+@NEEDS_EAGER_TASKS
+def test_a_start_that_whoever_is_told_of_it_takes_back() -> None:
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(make_eager)
+        module = broken("works")
+        manager = ModuleManager(module)
+        ends: list[asyncio.Task[None]] = []
+
+        def end(state: State) -> None:
+            if state == "initializing":
+                ends.append(asyncio.create_task(manager.shutdown()))
+
+        module.on_state(end)
+        with pytest.raises(SpawnError, match="shut down"):
+            await manager.spawn()
+        assert module.state == "closed"
+        await asyncio.gather(*ends)
+
+    run("asyncio", main)
 
 
 def test_a_shutdown_concerns_the_managers_own_workers(loop_name: str) -> None:
@@ -149,6 +220,35 @@ def test_a_worker_that_is_killed_is_started_again(loop_name: str) -> None:
     run(loop_name, main)
 
 
+@pytest.mark.parametrize("works", [True, False])
+def test_a_start_before_a_restart(loop_name: str, works: bool) -> None:
+    async def main() -> None:
+        policy = SpawnPolicy(
+            restart_on_crash=True, restart_backoff=Backoff(first=3600, longest=3600), max_retries=0
+        )
+        module = calls("python").spawn_policy(policy)
+        async with ModuleManager(module) as manager:
+            changes = record(manager)
+            kill(pid := await module.send("pid"))
+            await until(changes, "restarting")
+            with pytest.raises(AlreadyStartedError):
+                await ModuleManager(module).spawn()
+            if not works:
+                module.executable("no-such-program")
+                with pytest.raises(SpawnError):
+                    await manager.spawn("calls")
+                assert module.state == "closed"
+                return
+            starts = manager.spawn("calls"), manager.spawn("calls")
+            _, refused = await asyncio.gather(*starts, return_exceptions=True)
+            assert isinstance(refused, AlreadyStartedError)
+            assert await module.send("pid") == manager.pid("calls") != pid
+            kinds = [changes.get_nowait().kind for _ in range(changes.qsize())]
+            assert kinds == ["ready"]
+
+    run(loop_name, main)
+
+
 def test_a_worker_that_leaves_is_not_started_again_by_default(loop_name: str) -> None:
     async def main() -> None:
         module = broken("works")
@@ -212,6 +312,57 @@ def test_pings_of_every_child(loop_name: str, child: str, monkeypatch: pytest.Mo
             await until(changes, "ready")
             assert gone(pid)
             assert await module.send("pid") != pid
+
+    run(loop_name, main)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_parent_that_stood_still_kills_nobody(
+    loop_name: str, stopped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: asyncio.Queue[bool] = asyncio.Queue()
+    ping = WorkerProcess.ping
+
+    async def in_a_debugger(process: WorkerProcess, seconds: float) -> bool:
+        worker = interpreter(process.pid)
+        if stopped:
+            # As Ctrl-Z does with all of a terminal's processes.
+            suspend(worker)
+        pinging = asyncio.ensure_future(ping(process, seconds))
+        await asyncio.sleep(0)
+        time.sleep(2 * seconds)  # noqa: ASYNC251
+        if stopped:
+            resume(worker)
+        answers.put_nowait(answer := await pinging)
+        return answer
+
+    monkeypatch.setattr(WorkerProcess, "ping", in_a_debugger)
+
+    async def main() -> None:
+        policy = SpawnPolicy(heartbeat=Heartbeat(interval=60, timeout=0.5))
+        async with ModuleManager(broken("works", policy=policy)):
+            assert await answers.get()
+
+    run(loop_name, main)
+
+
+def test_a_start_while_the_parent_stands_still(
+    loop_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = WorkerProcess.start
+
+    async def in_a_debugger(*arguments: Any) -> WorkerProcess:
+        process = await start(*arguments)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, time.sleep, 2)
+        return process
+
+    monkeypatch.setattr(WorkerProcess, "start", in_a_debugger)
+
+    async def main() -> None:
+        policy = SpawnPolicy(init_timeout=1, max_retries=0)
+        async with ModuleManager(module := broken("works", policy=policy)):
+            assert await module.send("echo", 1) == 1
 
     run(loop_name, main)
 
@@ -310,6 +461,46 @@ def test_a_program_that_is_not_there(loop_name: str, program: str, cwd: str | No
         module.spawn_policy(SpawnPolicy(max_retries=0))
         with pytest.raises(SpawnError, match=re.escape(f"{program!r} cannot be started")):
             await ModuleManager(module).spawn()
+
+    run(loop_name, main)
+
+
+def test_a_command_that_no_system_takes() -> None:
+    async def main() -> None:
+        # With retries: they would change nothing.
+        module = Module("none").executable(sys.executable, env={"A=B": "x"}).method("echo")
+        with pytest.raises(SpawnError, match="tried 1 times: illegal environment variable name"):
+            await ModuleManager(module).spawn()
+
+    # uvloop does not look.
+    run("asyncio", main)
+
+
+def test_mistakes_in_a_command() -> None:
+    module = Module("m")
+    with pytest.raises(TypeError, match=r"a list of strings, got 'worker\.py'"):
+        module.executable(sys.executable, "worker.py")
+    with pytest.raises(TypeError, match="int"):
+        module.executable(sys.executable, [8080])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="'PORT' is a string or None, got 8080"):
+        module.executable(sys.executable, env={"PORT": 8080})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="null byte"):
+        module.executable(sys.executable, ["a\0b"])
+    assert module.command is None
+
+
+def test_variables_of_a_worker(loop_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEFT_OUT", "x")
+    monkeypatch.setenv("INHERITED", "y")
+
+    async def main() -> None:
+        module = calls("python").method("variables")
+        assert module.command is not None
+        program, *arguments = module.command.words
+        module.executable(program, arguments, env={"LEFT_OUT": None, "NEVER": None, "OWN": "z"})
+        async with ModuleManager(module):
+            names = ["LEFT_OUT", "NEVER", "INHERITED", "OWN"]
+            assert await module.send("variables", names) == [None, None, "y", "z"]
 
     run(loop_name, main)
 
@@ -428,12 +619,23 @@ def test_bad_policies() -> None:
         lambda: Module("m").event("a").event("a"),
         lambda: Module("m").method("a", response="other"),  # type: ignore[arg-type]
         lambda: Module("m").method("a", codec="raw", request_codec="raw"),
+        lambda: Module("m").method("a", response="stream", timeout=1),
+        lambda: Module("m").method("a", response="none", timeout=1),
         lambda: ModuleManager(Module("m")),
         lambda: ModuleManager(Module("m").executable("x")),
     ):
         with pytest.raises(ValueError):
             make()
     assert [Backoff().seconds(n) for n in (1, 2, 3, 9, 10_000)] == [1, 2, 4, 30, 30]
+
+
+def test_a_manager_is_a_collection_of_names() -> None:
+    modules = [Module(name).executable("x").method("a") for name in ("one", "two")]
+    manager = ModuleManager(*modules)
+    assert list(manager) == ["one", "two"]
+    assert [manager[name] for name in manager] == modules
+    assert len(manager) == 2
+    assert "two" in manager
 
 
 def test_workers_do_not_import_the_parent() -> None:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from procwire.parent import process
 from procwire.parent.errors import SpawnError
+from procwire.parent.module import Command
 from procwire.parent.process import MAX_LINE_SIZE, WorkerProcess
 
 from .driving import run
@@ -33,6 +40,41 @@ def test_control_lines(loop_name: str) -> None:
         assert lines.announced.result() == {"pipe": "p"}
 
     run(loop_name, main)
+
+
+@pytest.mark.parametrize("console", [False, True])
+def test_no_window_is_opened(monkeypatch: pytest.MonkeyPatch, console: bool) -> None:
+    """No test can see a window: Windows is a mock here, on Windows as well."""
+    kernel = SimpleNamespace(GetConsoleCP=lambda: 850 if console else 0)
+    with monkeypatch.context() as windows:
+        windows.setattr(sys, "platform", "win32")
+        windows.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel), raising=False)
+        windows.setattr(subprocess, "CREATE_NO_WINDOW", 0x08000000, raising=False)
+        flags = process._creation_flags()
+    assert flags == (0 if console else 0x08000000)
+
+
+def test_what_a_worker_is_started_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[dict[str, Any]] = []
+
+    class NotStartedError(Exception):
+        pass
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def subprocess_exec(*_: object, **options: Any) -> None:
+            started.append(options)
+            raise NotStartedError
+
+        with monkeypatch.context() as mocked:
+            mocked.setattr(process, "_creation_flags", lambda: 7)
+            mocked.setattr(type(loop), "subprocess_exec", subprocess_exec)
+            with pytest.raises(NotStartedError):
+                await WorkerProcess.start("m", Command((sys.executable,), None, {}), None)
+
+    run("asyncio", main)
+    assert started[0]["creationflags"] == 7
 
 
 def test_a_worker_that_says_why_it_cannot_start(loop_name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,42 @@ def test_events_come_before_the_answer_that_is_stayed_for(loop_name: str) -> Non
             assert [progress.get_nowait() for _ in range(100)] == [
                 {"noted": number} for number in range(100)
             ]
+
+    run(loop_name, main)
+
+
+def test_handlers_of_events_are_nobodys_task(loop_name: str) -> None:
+    user = contextvars.ContextVar("user", default="nobody")
+
+    async def main() -> None:
+        module = calls("python").method("tell")
+        seen: list[tuple[str, object]] = []
+        told = asyncio.Queue[str]()
+        tasks: set[asyncio.Task[Any] | None] = set()
+
+        def handle(data: Any) -> None:
+            seen.append((user.get(), data))
+            tasks.add(asyncio.current_task())
+
+        async def handle_later(_data: Any) -> None:
+            told.put_nowait(user.get())
+
+        async def call() -> None:
+            user.set("alice")
+            for number in range(100):
+                assert await module.send("tell", number) == number
+                assert user.get() == "alice"
+                assert asyncio.current_task() is calling
+
+        module.on_event("progress", handle)
+        module.on_event("progress", handle_later)
+        user.set("owner")
+        async with ModuleManager(module):
+            calling = asyncio.create_task(call())
+            await calling
+            assert seen == [("owner", number) for number in range(100)]
+            assert tasks == {None}
+            assert {await told.get() for _ in range(100)} == {"owner"}
 
     run(loop_name, main)
 

@@ -156,6 +156,21 @@ def test_a_task_that_a_leaked_task_has_made(loop_name: str) -> None:
     run(loop_name, main)
 
 
+def test_parents_end_in_any_order(loop_name: str) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        first = await TestParent(make_client()).__aenter__()
+        second = await TestParent(make_client()).__aenter__()
+        await first.__aexit__(None, None, None)
+        await second.send("leak")
+        with pytest.raises(LeftBehindError, match="made by 'leak'"):
+            await second.__aexit__(None, None, None)
+        assert leaked.pop().cancelled()
+        assert loop.get_task_factory() is None
+
+    run(loop_name, main)
+
+
 def test_a_stream_that_is_left_last_is_not_left_behind(loop_name: str) -> None:
     async def main() -> None:
         async with TestParent(make_client()) as parent:

@@ -229,7 +229,7 @@ client.run(loop="trio")  # type: ignore[arg-type]  # pyright: ignore[reportArgum
 async def call() -> None:
     module = Module("worker").executable("python3", ["worker.py"]).method("double")
     assert_type(module, Module)
-    module.method("count", response="stream", timeout=0).event("progress")
+    module.method("count", response="stream").method("save", timeout=0).event("progress")
     module.method("bad", response="streams")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     module.spawn_policy(SpawnPolicy(auth=True))
     async with ModuleManager(module) as manager:

@@ -43,6 +43,12 @@ async def note(data: Any) -> None:
     await client.emit("progress", {"noted": data})
 
 
+@client.handle("tell")
+async def tell(data: Any) -> Any:
+    await client.emit("progress", data)
+    return data
+
+
 @client.handle("count")
 async def count(data: Any) -> AsyncIterator[Any]:
     for number in range(data):
@@ -90,6 +96,11 @@ background: set[asyncio.Task[None]] = set()
 @client.handle
 async def pid(_data: Any) -> int:
     return os.getpid()
+
+
+@client.handle("variables")
+async def variables(names: Any) -> list[str | None]:
+    return [os.environ.get(name) for name in names]
 
 
 if __name__ == "__main__":
