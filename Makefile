@@ -56,7 +56,7 @@ test-parent-%: build/venv-$(OLDEST)/ready
 
 # The lowest versions that pyproject.toml allows of what the package and its users' types are made with.
 test-lowest: build/venv-lowest/ready node_modules/.package-lock.json
-	PROCWIRE_TEST_WHEEL=$$(echo $(CURDIR)/build/wheel-lowest/*.whl) TEST_JOBS=$(TEST_JOBS) \
+	TEST_WHEEL=$$(echo $(CURDIR)/build/wheel-lowest/*.whl) TEST_JOBS=$(TEST_JOBS) \
 		tools/run-suite build/venv-lowest/bin/pytest $(PYTEST_ARGS)
 
 build/venv-lowest/tools: pyproject.toml tests/lowest.txt

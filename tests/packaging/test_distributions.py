@@ -35,7 +35,7 @@ def the_only(directory: Path, pattern: str) -> Path:
 
 def the_wheel() -> Path:
     """The one that is installed."""
-    if path := os.environ.get("PROCWIRE_TEST_WHEEL"):
+    if path := os.environ.get("TEST_WHEEL"):
         return Path(path)
     return the_only(ROOT / "build" / f"wheel-{VERSION}", "*.whl")
 
