@@ -33,10 +33,20 @@ async def connect(address: str, protocol: asyncio.BufferedProtocol) -> None:
 async def connect_socket(sock: socket.socket, protocol: asyncio.BufferedProtocol) -> None:
     """Give a protocol a connected socket, of whatever kind the platform has."""
     loop = asyncio.get_running_loop()
-    if sys.platform == "win32":
-        await loop.create_connection(lambda: protocol, sock=sock)
-    else:
-        await loop.create_unix_connection(lambda: protocol, sock=sock)
+    make = loop.create_connection if sys.platform == "win32" else loop.create_unix_connection
+    # uvloop, when it is cancelled here, ends a connection that has been made and does not say so.
+    making = asyncio.ensure_future(make(lambda: protocol, sock=sock))
+    try:
+        await asyncio.shield(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(_take_back)
+        raise
+
+
+def _take_back(making: asyncio.Future[tuple[asyncio.Transport, asyncio.BufferedProtocol]]) -> None:
+    if not making.cancelled() and making.exception() is None:
+        transport, _ = making.result()
+        transport.abort()
 
 
 if sys.platform != "win32":

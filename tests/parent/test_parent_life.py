@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,28 @@ def test_a_start_that_whoever_is_told_of_it_takes_back() -> None:
         await asyncio.gather(*ends)
 
     run("asyncio", main)
+
+
+@pytest.mark.parametrize("moment", ["initializing", "connecting", "ready"])
+def test_a_shutdown_at_any_moment_of_a_start(loop_name: str, moment: State) -> None:
+    async def main() -> None:
+        module = broken("works")
+        manager = ModuleManager(module)
+        ends: list[asyncio.Task[None]] = []
+
+        def end(state: State) -> None:
+            if state == moment:
+                ends.append(asyncio.create_task(manager.shutdown()))
+
+        module.on_state(end)
+        others = children(os.getpid())
+        with suppress(SpawnError):
+            await manager.spawn()
+        await asyncio.gather(*ends)
+        assert module.state == "closed"
+        assert children(os.getpid()) == others
+
+    run(loop_name, main)
 
 
 def test_a_shutdown_concerns_the_managers_own_workers(loop_name: str) -> None:
