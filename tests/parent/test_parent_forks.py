@@ -38,7 +38,7 @@ else:
 
 
 def test_a_worker_ends_with_its_parent_although_a_child_is_left(loop_name: str) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", FORKING_PARENT, loop_name]
+    command = [sys.executable, "-P", "-W", "ignore", "-c", FORKING_PARENT, loop_name]
     with subprocess.Popen(
         [*command, str(WORKERS / "calls.py")], stdout=subprocess.PIPE, text=True
     ) as parent:
