@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from procwire import Client
+from procwire import Client, NotConnectedError
 from procwire.testing import LeftBehindError, TestParent
 
 from .pages import DEADLINE, DOCS, blocks_of, write_files
@@ -70,6 +70,7 @@ def test_what_is_left_behind() -> None:
 
     with pytest.raises(LeftBehindError) as caught:
         asyncio.run(leave())
+    assert isinstance(tasks[-1].exception(), NotConnectedError)
     (text,) = [block.text for block in blocks_of(PAGE) if block.language == "text"]
     said = re.sub("0x[0-9a-fA-F]+", "0x…", str(caught.value))
     assert said.replace("test_what_is_left_behind.<locals>.", "") == text.strip()
