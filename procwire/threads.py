@@ -38,10 +38,11 @@ class BlockingContext:
 
     __slots__ = ("_context", "_loop", "_pid", "_sending")
 
-    def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, context: Context, loop: asyncio.AbstractEventLoop, pid: int) -> None:
         self._context = context
         self._loop = loop
-        self._pid = os.getpid()
+        # Of the process that the loop turns in.
+        self._pid = pid
         self._sending: LoopCall[None] | None = None
         context.on_abort(self._stop_sending)
 
@@ -245,7 +246,7 @@ class Threads:
     def arguments(self, call: Any, method: Method, data: Any) -> tuple[Any, ...]:
         """What a handler is called with in a thread."""
         if method.takes_context:
-            return data, BlockingContext(call, self._loop)
+            return data, BlockingContext(call, self._loop, self._pid)
         return (data,)
 
     def _report(self, call: Call, result: Any, error: BaseException | None) -> None:

@@ -33,7 +33,7 @@ cdef class FrameReader:
     # Whether the frame that `header` describes has its payload in _body.
     cdef bint _in_body
     # A protocol error was raised, or no frame is wanted: what follows is thrown away, never parsed.
-    cdef bint _poisoned
+    cdef bint _throws_away
 
     cdef int reserve(self, Py_ssize_t size) except -1
     cdef object get_buffer(self)

@@ -85,7 +85,7 @@ cdef class FrameReader:
 
     cdef char *room(self, Py_ssize_t *size) except NULL:
         """Where the next received bytes go, and how many of them; never none."""
-        if self._poisoned:
+        if self._throws_away:
             self._in_body = False
             self._body = None
             self._start = self._end = 0
@@ -105,7 +105,7 @@ cdef class FrameReader:
     cdef int buffer_updated(self, Py_ssize_t nbytes) except -1:
         """`nbytes` have been written into what get_buffer() returned last."""
         self.received += nbytes
-        if self._poisoned:
+        if self._throws_away:
             return 0
         if self._body is not None and not self._in_body:
             self._body_filled += nbytes
@@ -120,7 +120,7 @@ cdef class FrameReader:
         if self._in_body:
             self._in_body = False
             self._body = None
-        if self._poisoned:
+        if self._throws_away:
             return 0
         if self._body is not None:
             if self._body_filled < self._body_length:
@@ -156,12 +156,12 @@ cdef class FrameReader:
     @property
     def at_boundary(self):
         """Whether the bytes so far end with a whole frame, so that an end of file is clean."""
-        return self._poisoned or (
+        return self._throws_away or (
             self._start == self._end and (self._body is None or self._in_body))
 
     cdef int throw_away(self) except -1:
         """Find no more frames.  A frame that is lent may be used until the next bytes come."""
-        self._poisoned = True
+        self._throws_away = True
         return 0
 
     cdef int _begin_body(self, Py_ssize_t arrived) except -1:
@@ -187,14 +187,14 @@ cdef class FrameReader:
         try:
             _PyBytes_Resize(&body, capacity)
         except MemoryError:
-            self._poisoned = True
+            self._throws_away = True
             raise
         self._body = <object>body
         Py_DECREF(<object>body)
         return 0
 
     cdef object _fault(self, procwire_header_fault fault):
-        self._poisoned = True
+        self._throws_away = True
         if fault == PROCWIRE_HEADER_METHOD_ZERO:
             return ProtocolError("frame with method id 0")
         if fault == PROCWIRE_HEADER_RESERVED_FLAGS:

@@ -8,7 +8,7 @@ import os
 import sys
 import tracemalloc
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 TURNS = int(os.environ.get("PROCWIRE_LEAK_TURNS", "100"))
 """Turns of a path in a round."""
@@ -29,7 +29,7 @@ class Growth:
     turns: int
     blocks: int
     size: int
-    kept: list[str] = field(default_factory=list)
+    kept: tuple[str, ...] = ()
     """Where the most of what is there now was made, if there is a leak."""
 
     @property
@@ -76,7 +76,7 @@ async def measure(
         if growth.leaks:
             kept = tracemalloc.take_snapshot().statistics("lineno")
             most = sorted(kept, key=lambda line: line.count, reverse=True)
-            growth.kept.extend(str(line) for line in most[:10])
+            growth = replace(growth, kept=tuple(map(str, most[:10])))
         return growth
     finally:
         tracemalloc.stop()

@@ -211,7 +211,6 @@ class Peer:
         future = self._loop.create_future()
 
         def found() -> None:
-            ignore(self.socket)
             if not future.done():
                 future.set_result(None)
 
