@@ -17,20 +17,25 @@ ifeq ($(VERSIONS),)
 $(error no Python 3.11 or later was found)
 endif
 
-.PHONY: demo test test-rust test-parents test-lowest test-debian soak lint typing clean dev
+.PHONY: demo test ready test-rust test-parents test-lowest test-debian soak lint style types types-windows typing clean dev
 .SECONDARY:
 
 demo: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
 	PYTHON=build/venv-$(NEWEST)/bin/python node examples/demo.mjs
 
-# A compiler uses one processor: the environments are built side by side, the tests run one after
-# the other.
+# Compilers and checkers use one processor each: they run side by side, the suites one after the other.
 test:
-	$(MAKE) --no-print-directory --jobs=$(BUILD_JOBS) $(VERSIONS:%=build/venv-%/ready) node_modules/.package-lock.json
-	$(MAKE) --no-print-directory lint $(VERSIONS:%=test-%)
+	$(MAKE) --no-print-directory --jobs=$(BUILD_JOBS) --output-sync=target ready lint
+	$(MAKE) --no-print-directory $(VERSIONS:%=test-%)
 
-# uvloop is the same for all of them: it is tested with the oldest and the newest.
-$(patsubst %,test-%,$(filter-out $(OLDEST) $(NEWEST),$(VERSIONS))): export TEST_LOOPS ?= asyncio
+ready: $(VERSIONS:%=build/venv-%/ready) node_modules/.package-lock.json
+
+# Where there are enough of them, each is tested on one event loop: asyncio, or for those between, uvloop.
+BETWEEN := $(filter-out $(OLDEST) $(NEWEST),$(VERSIONS))
+ifneq ($(BETWEEN),)
+test-$(OLDEST) test-$(NEWEST): export TEST_LOOPS ?= asyncio
+$(BETWEEN:%=test-%): export TEST_LOOPS ?= uvloop
+endif
 
 test-%: build/venv-%/ready node_modules/.package-lock.json
 	TEST_JOBS=$(TEST_JOBS) tools/run-suite build/venv-$*/bin/pytest $(PYTEST_ARGS)
@@ -69,13 +74,18 @@ build/venv-lowest/tools: pyproject.toml tests/lowest.txt
 test-debian: node_modules/.package-lock.json
 	tools/test-debian build/debian $(PYTEST_ARGS)
 
-NOT_ON_WINDOWS := '/(credentials|debug_sockets|unix_listener)\.py$$'
-lint: build/venv-$(NEWEST)/ready node_modules/.package-lock.json
+lint: style types types-windows typing
+
+style: build/venv-$(NEWEST)/ready
 	build/venv-$(NEWEST)/bin/ruff check .
 	build/venv-$(NEWEST)/bin/ruff format --check .
+
+types: build/venv-$(NEWEST)/ready
 	build/venv-$(NEWEST)/bin/mypy
-	build/venv-$(NEWEST)/bin/mypy --platform win32 --exclude $(NOT_ON_WINDOWS) procwire pytest_procwire.py
-	$(MAKE) --no-print-directory typing
+
+NOT_ON_WINDOWS := '/(credentials|debug_sockets|unix_listener)\.py$$'
+types-windows: build/venv-$(NEWEST)/ready
+	build/venv-$(NEWEST)/bin/mypy --platform win32 --cache-dir .mypy_cache/windows --exclude $(NOT_ON_WINDOWS) procwire pytest_procwire.py
 
 # What users get, so away from the source tree: the stubs are held against the compiled modules, and
 # both type checkers against a file that says what they have to find.
@@ -97,7 +107,7 @@ build/venv-%/ready: build/venv-%/tools dist/sdist
 build/venv-%/tools: pyproject.toml
 	$(shell tools/find-pythons $*) -m venv --clear build/venv-$*
 	build/venv-$*/bin/pip install --quiet 'pip>=25.1' build
-	build/venv-$*/bin/pip install --quiet --group test --group lint
+	build/venv-$*/bin/pip install --quiet --group test $(if $(filter $*,$(NEWEST)),--group lint)
 	touch $@
 
 dist/sdist: build/venv-$(NEWEST)/tools $(SOURCES)
@@ -303,13 +313,14 @@ define run_sanitized
 		echo '$@: SKIPPED, nothing was checked: gcc with libasan is missing (Debian: apt-get install gcc)')
 endef
 
+.SECONDEXPANSION:
+sanitize sanitize-workers: $$(if $$(LIBASAN),build/venv-sanitize/ready)
+
 sanitize:
-	@$(if $(LIBASAN),$(MAKE) --no-print-directory build/venv-sanitize/ready)
 	$(call run_sanitized,tests/unit tests/fuzz tests/sanitize $(PYTEST_ARGS))
 
 # Real workers; without the tests that measure their memory, of which the sanitizers keep much.
 sanitize-workers:
-	@$(if $(LIBASAN),$(MAKE) --no-print-directory build/venv-sanitize/ready)
 	$(call run_sanitized,tests/integration $(MEASURED:%=--ignore=tests/integration/test_%.py) -k "not cost and not leave_no_memory" $(PYTEST_ARGS))
 
 build/venv-sanitize/ready: build/venv-sanitize/tools dist/sdist tests/sanitize/planted.c

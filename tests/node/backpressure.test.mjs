@@ -19,7 +19,7 @@ const stream = { response: "stream", cancellable: true };
 // The parent stops reading when 256 chunks wait for a consumer. What else is under way: a
 // megabyte in the worker, the socket's buffers, and what the parent has read already.
 const SIZE = 8192;
-const COUNT = 8000;
+const COUNT = 4000;
 const ENOUGH = 1200;
 
 const options = {
@@ -149,7 +149,7 @@ for (const form of FORMS) {
     await others.next();
     await settled(left);
     await others.return();
-    // 64 MB, which a thread hands over chunk by chunk.
+    // 32 MB, which a thread hands over chunk by chunk.
     const dropped = "the rest is sent, and dropped by the parent";
     await until(() => produced(left) === COUNT, dropped, 60_000);
     assert.ok(produced(aborted) < COUNT, "an aborted producer stops");
