@@ -24,6 +24,7 @@ from procwire._core import (
     watcher_set_liveness,
     watcher_set_names,
 )
+from procwire.attaching import attach
 from procwire.control import ControlChannel
 from procwire.errors import HandlerError
 from procwire.executors import Runners
@@ -150,7 +151,7 @@ class Session:
         self._prepare(variables)
         try:
             await self._start_up()
-            await self._loop.connect_accepted_socket(self._make_connection, sock)
+            await attach(sock, self._make_connection())
         except BaseException:
             await self._undo_start()
             raise
@@ -194,6 +195,8 @@ class Session:
     async def _undo_start(self) -> None:
         """Take down what a start has made that has failed."""
         await self._lifespan.end(SHUTDOWN_GRACE)
+        for connection in self._connections():
+            connection.abort()
         self._let_go()
 
     async def _start_up(self) -> None:

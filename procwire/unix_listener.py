@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from procwire._core import forget_socket_file, guard_socket_file
+from procwire.attaching import attach
 from procwire.credentials import refusal
 
 __all__ = ["MAX_PATH_SIZE", "UnixListener", "candidates", "listen", "make_path", "probe"]
@@ -107,7 +108,6 @@ class UnixListener:
                 _logger.warning("a stranger's connection is refused: %s", reason)
                 accepted.close()
                 continue
-            accepted.setblocking(False)
             opening = self._loop.create_task(self._open(accepted, self._make_protocol()))
             self._opening.add(opening)
             opening.add_done_callback(self._opening.discard)
@@ -127,11 +127,9 @@ class UnixListener:
             self._loop.add_reader(self._socket, self._accept)
 
     async def _open(self, accepted: socket.socket, protocol: asyncio.BaseProtocol) -> None:
-        try:
-            await self._loop.connect_accepted_socket(lambda: protocol, accepted)
-        except (OSError, RuntimeError):
-            # It ended before it had begun.
-            accepted.close()
+        # It may end before it has begun.
+        with suppress(OSError, RuntimeError):
+            await attach(accepted, protocol)
 
     def close(self) -> None:
         """Stop listening and remove the socket, unless somebody has put another in its place."""

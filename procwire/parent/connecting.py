@@ -1,4 +1,4 @@
-"""Connecting to a worker, or to a socket that is connected to one."""
+"""Connecting to a worker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import socket
 import sys
 
-__all__ = ["connect", "connect_socket"]
+from procwire.attaching import attach
+
+__all__ = ["connect"]
 
 QUEUE_PAUSE = 0.01
 """Seconds between looks at a full queue: the kernel does not tell when there is room in it."""
@@ -27,26 +29,7 @@ async def connect(address: str, protocol: asyncio.BufferedProtocol) -> None:
 
         await named_pipe.connect(address, lambda: protocol)
     else:
-        await connect_socket(await _open(address), protocol)
-
-
-async def connect_socket(sock: socket.socket, protocol: asyncio.BufferedProtocol) -> None:
-    """Give a protocol a connected socket, of whatever kind the platform has."""
-    loop = asyncio.get_running_loop()
-    make = loop.create_connection if sys.platform == "win32" else loop.create_unix_connection
-    # uvloop, when it is cancelled here, ends a connection that has been made and does not say so.
-    making = asyncio.ensure_future(make(lambda: protocol, sock=sock))
-    try:
-        await asyncio.shield(making)
-    except asyncio.CancelledError:
-        making.add_done_callback(_take_back)
-        raise
-
-
-def _take_back(making: asyncio.Future[tuple[asyncio.Transport, asyncio.BufferedProtocol]]) -> None:
-    if not making.cancelled() and making.exception() is None:
-        transport, _ = making.result()
-        transport.abort()
+        await attach(await _open(address), protocol)
 
 
 if sys.platform != "win32":

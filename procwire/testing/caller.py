@@ -88,11 +88,13 @@ class Caller:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        # The loop closes the generators that have been left, and takes two turns for it.
-        for _turn in range(LEAVING_TURNS):
-            await asyncio.sleep(0)
-        unanswered = self.module.link.unanswered
-        left = await self._end()
+        try:
+            # The loop closes the generators that have been left, and takes two turns for it.
+            for _turn in range(LEAVING_TURNS):
+                await asyncio.sleep(0)
+        finally:
+            unanswered = self.module.link.unanswered
+            left = await self._end()
         if unanswered:
             requests = ", ".join(f"{method!r} (request {number})" for method, number in unanswered)
             left.insert(0, f"requests have not been answered: {requests}")

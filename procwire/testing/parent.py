@@ -8,9 +8,9 @@ import socket
 from contextlib import suppress
 from typing import Any
 
+from procwire.attaching import attach
 from procwire.client import Client
 from procwire.codecs import Codec
-from procwire.parent.connecting import connect_socket
 from procwire.testing.caller import REQUEST_TIMEOUT, Caller
 from procwire.testing.declaring import declare, offer
 from procwire.testing.tasks import HandlerTasks
@@ -78,16 +78,13 @@ class TestParent(Caller):
         variables = contextvars.copy_context()
         tasks = self._tasks = HandlerTasks(loop, names)
         tasks.watch(variables)
-        theirs, ours = socket.socketpair()
-        for sock in (theirs, ours):
-            sock.setblocking(False)
         try:
-            await self._client._serve_inside(theirs, variables)
-            connection = self.module.link.make(offered, None)
-            await connect_socket(ours, connection)
+            # What has been attached is not closed here any more.
+            theirs, ours = socket.socketpair()
+            with theirs, ours:
+                await self._client._serve_inside(theirs, variables)
+                await attach(ours, self.module.link.make(offered, None))
         except BaseException:
-            theirs.close()
-            ours.close()
             await self._end()
             raise
         self.module.link.adopt()

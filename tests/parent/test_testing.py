@@ -23,6 +23,7 @@ from procwire.errors import (
 from procwire.parent import SpawnError
 from procwire.testing import LeftBehindError, TestParent, TestProcess, declare
 
+from ..processes import descriptors
 from .driving import WORKERS, run
 
 
@@ -176,6 +177,34 @@ def test_a_stream_that_is_left_last_is_not_left_behind(loop_name: str) -> None:
         async with TestParent(make_client()) as parent:
             async for _number in parent.stream("count", 1_000_000):
                 break
+
+    run(loop_name, main)
+
+
+def test_a_test_that_is_cancelled_anywhere(loop_name: str) -> None:
+    """Also in the middle of a start, and of an end: nothing stays open."""
+
+    async def test() -> None:
+        async with TestParent(make_client()) as parent:
+            await parent.send("echo", 1)
+
+    async def main() -> None:
+        await test()
+        before = descriptors()
+        turns = 0
+        cancelled = True
+        while cancelled:
+            running = asyncio.create_task(test())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            running.cancel()
+            await asyncio.wait([running])
+            cancelled = running.cancelled()
+            # What was being made is taken down when it is there.
+            while descriptors() > before:
+                await asyncio.sleep(0)
+            turns += 1
+        assert turns > 20
 
     run(loop_name, main)
 
