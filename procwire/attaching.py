@@ -28,7 +28,7 @@ async def attach(sock: socket.socket, protocol: asyncio.BaseProtocol) -> None:
     owned.setblocking(False)
     making = loop.create_task(_make(loop, owned, protocol))
     try:
-        # uvloop, when it is cancelled here, ends a connection that has been made and does not say so.
+        # uvloop, cancelled here, ends a connection that has been made and does not say so.
         await asyncio.shield(making)
     except asyncio.CancelledError:
         making.add_done_callback(_take_back)
