@@ -47,11 +47,11 @@ static inline int procwire_hung_up(int fd) {
 #ifndef MSG_NOSIGNAL /* macOS; Python ignores the signal anyway */
 #define MSG_NOSIGNAL 0
 #endif
-#ifndef POLLRDHUP /* Linux has it when asked for, others have POLLHUP alone */
-#ifdef __linux__
+#ifndef POLLRDHUP
+#ifdef __linux__ /* which has it when asked for */
 #define POLLRDHUP 0x2000
-#else
-#define POLLRDHUP 0
+#else /* macOS does not look at all when it is asked for nothing */
+#define POLLRDHUP POLLHUP
 #endif
 #endif
 

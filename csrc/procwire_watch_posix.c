@@ -52,6 +52,11 @@ static ssize_t read_some(int descriptor, char *data, size_t size) {
 /* Write what fits, to a descriptor that poll() has found writable.  Nobody waits, though the
  * descriptor may be a blocking one: so much always fits into a pipe that is writable at all. */
 static ssize_t write_some(int descriptor, const char *data, size_t size) {
+#ifdef __APPLE__
+    /* The flag of send() does not keep it there from waiting for room: see sosendcheck() of XNU. */
+    if (size > PIPE_BUF)
+        size = PIPE_BUF;
+#endif
     ssize_t result = send(descriptor, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (result < 0 && errno == ENOTSOCK)
         result = write(descriptor, data, size < PIPE_BUF ? size : PIPE_BUF);

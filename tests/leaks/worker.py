@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self
 
@@ -221,6 +222,10 @@ class Peer:
             ignore(self.socket)
 
     async def send(self, data: bytes) -> None:
+        if sys.platform == "win32":
+            # asyncio's loop does not tell there when a socket is ready.
+            await self._loop.sock_sendall(self.socket, data)
+            return
         unsent = memoryview(data)
         while unsent:
             try:
@@ -229,6 +234,8 @@ class Peer:
                 await self._ready(self._loop.add_writer, self._loop.remove_writer)
 
     async def _receive(self) -> bytes:
+        if sys.platform == "win32":
+            return await self._loop.sock_recv(self.socket, 1 << 18)
         while True:
             try:
                 return self.socket.recv(1 << 18)
