@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from procwire.counts import check_count
 from procwire.handlers import HandlerShape
-from procwire.runners import Call, Cancellable, Runner
+from procwire.runners import Call, Cancellable, Runner, Tasks
 
 if TYPE_CHECKING:
     from procwire._core import Method
@@ -33,6 +35,7 @@ class Batch:
             gathered, however long it takes.
 
     Raises:
+        TypeError: a count is no integer.
         ValueError: an argument is out of its range.
     """
 
@@ -41,12 +44,10 @@ class Batch:
     max_running: int = 1
 
     def __post_init__(self) -> None:
-        if self.max_size < 1:
-            raise ValueError(f"max_size is 1 at least, got {self.max_size}")
+        check_count("max_size", self.max_size)
+        check_count("max_running", self.max_running)
         if not 0 <= self.max_wait <= 3600:
             raise ValueError(f"max_wait is from 0 to 3600 seconds, got {self.max_wait}")
-        if self.max_running < 1:
-            raise ValueError(f"max_running is 1 at least, got {self.max_running}")
 
 
 def check_batch(shape: HandlerShape, batch: Batch, max_concurrency: int | None) -> None:
@@ -101,6 +102,12 @@ class _Running:
         if not self._wanted and self.handler is not None:
             self.handler.cancel()
 
+    def go_on(self, handler: Cancellable) -> None:
+        """What the handler has returned is its second half."""
+        self.handler = handler
+        if not self._wanted:
+            handler.cancel()
+
     def thread_ended(self, result: Any, error: BaseException | None) -> None:
         self._batcher.ended(self, result, error)
 
@@ -113,9 +120,16 @@ class Batcher:
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, batch: Batch, method: Method, runner: Runner
+        self,
+        loop: asyncio.AbstractEventLoop,
+        batch: Batch,
+        method: Method,
+        runner: Runner,
+        tasks: Tasks,
     ) -> None:
         self._loop = loop
+        # For functions that are no coroutines, and return one.
+        self._tasks = tasks
         self._batch = batch
         self._method = method
         self._runner = runner
@@ -144,6 +158,9 @@ class Batcher:
 
     def ended(self, running: _Running, result: Any, error: BaseException | None) -> None:
         """A call of the handler has ended: each request gets its own part."""
+        if error is None and inspect.isawaitable(result):
+            running.go_on(self._tasks.wait(running, self._method, result))
+            return
         self._running -= 1
         if error is None:
             error = self._fault(result, len(running.items))
@@ -224,8 +241,8 @@ class Batcher:
         for item in items:
             item.while_running = running
         try:
-            running.handler = self._runner.call(
-                running, self._method, [item.value for item in items]
-            )
+            handler = self._runner.call(running, self._method, [item.value for item in items])
+            if handler is not None:
+                running.handler = handler
         except Exception as error:
             self.ended(running, None, error)

@@ -398,6 +398,7 @@ class Client(Registrations):
             NotConnectedError: there is no parent (any more).
             BackpressureTimeoutError: the parent has not read for ``backpressure_timeout``.
             CodecError: the data cannot be encoded.
+            RuntimeError: this is another event loop than the worker's.
         """
         connection, event_id, codec = self._event(name)
         await connection.emit(event_id, codec, data)

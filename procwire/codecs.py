@@ -23,7 +23,11 @@ class Codec(Protocol):
         ...
 
     def encode(self, value: Any) -> Any:
-        """The payload for a value, as a bytes-like object."""
+        """The payload for a value, as a bytes-like object.
+
+        What is read-only, as ``bytes`` are, must never change: it may be sent later than this
+        returns. Anything else is copied, so that a codec may use a buffer again.
+        """
         ...
 
     def decode(self, payload: bytes) -> Any:

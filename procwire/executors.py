@@ -65,7 +65,8 @@ class Runners:
             method.runner = self._executor_runner(registered.executor)
         if registered.batch is not None:
             inner = method.runner or self._usual_runner(registered.shape.form)
-            method.runner = Batcher(self._loop, registered.batch, method, inner)
+            tasks = Tasks(self._loop, self._variables)
+            method.runner = Batcher(self._loop, registered.batch, method, inner, tasks)
 
     def close(self) -> None:
         """Take no more work; handlers that have not begun never will, processes end."""

@@ -103,7 +103,8 @@ def _endpoint(method: Method, form: str, threads: Threads) -> _Endpoint:
         return function(data, context) if method.takes_context else function(data)
 
     async def inline(data: Any, context: Context) -> Any:
-        return start(data, context)
+        result = start(data, context)
+        return await result if inspect.isawaitable(result) else result
 
     async def async_generator(data: Any, context: Context) -> None:
         await stream_async(context, start(data, context))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from procwire._core import MAX_PAYLOAD_SIZE
+from procwire.counts import check_count
 from procwire.executors import default_max_processes
 from procwire.threads import default_max_threads
 
@@ -32,6 +33,7 @@ class Options:
     """The arguments of :class:`procwire.Client`, which says what they mean.
 
     Raises:
+        TypeError: a count or a size is no integer.
         ValueError: one is out of its range.
     """
 
@@ -48,15 +50,12 @@ class Options:
     debug: bool
 
     def __post_init__(self) -> None:
-        if not 1 <= self.max_payload_size <= MAX_PAYLOAD_SIZE:
-            raise ValueError(
-                f"max_payload_size is from 1 to {MAX_PAYLOAD_SIZE} bytes, "
-                f"got {self.max_payload_size}"
-            )
-        for name in ("max_concurrency", "max_in_flight_bytes", "max_threads", "max_processes"):
-            count = getattr(self, name)
-            if count is not None and count < 1:
-                raise ValueError(f"{name} is 1 at least, got {count}")
+        check_count("max_payload_size", self.max_payload_size, most=MAX_PAYLOAD_SIZE)
+        for name in ("max_concurrency", "max_in_flight_bytes"):
+            check_count(name, getattr(self, name))
+        for name in ("max_threads", "max_processes"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name))
         patience = self.backpressure_timeout
         if patience is not None and not 0 < patience < math.inf:
             raise ValueError(f"backpressure_timeout is a number of seconds above 0, got {patience}")

@@ -108,7 +108,8 @@ class Outgoing:
             _check_depth(depth)
             fields: dict[Any, Any] = {}
             names: set[str] = set()
-            for key, item in value.items():
+            # Copied: what stands in for a value is found by code that may change this, or wait.
+            for key, item in list(value.items()):
                 try:
                     name = self._key(key)
                     _check_new(_property_name(name), names)
@@ -122,7 +123,7 @@ class Outgoing:
         if isinstance(value, list | tuple) and not isinstance(value, ExtType):
             _check_depth(depth)
             items: list[Any] = []
-            for index, item in enumerate(value):
+            for index, item in enumerate(list(value)):
                 try:
                     items.append(self._walk(item, depth + 1))
                 except Exception as error:

@@ -9,6 +9,7 @@ from procwire._core import Method
 from procwire.annotations import FROM_ANNOTATION, UNKNOWN
 from procwire.batching import Batch, check_batch
 from procwire.codecs import Codec, MsgpackCodec, resolve
+from procwire.counts import check_count
 from procwire.deadlines import milliseconds, time_limit
 from procwire.errors import AlreadyStartedError, SchemaChangedError
 from procwire.handlers import ResponseKind, inspect_handler
@@ -283,8 +284,8 @@ class Registrations:
         self._check_open_for("method", name, self._methods)
         if codec is not None and (request_codec is not None or response_codec is not None):
             raise ValueError("give either codec, or request_codec and response_codec")
-        if max_concurrency is not None and max_concurrency < 1:
-            raise ValueError(f"max_concurrency is 1 at least, got {max_concurrency}")
+        if max_concurrency is not None:
+            check_count("max_concurrency", max_concurrency)
         both = self._default_codec if codec is None else resolve(codec, self._msgpack)
         requests = both if request_codec is None else resolve(request_codec, self._msgpack)
         responses = both if response_codec is None else resolve(response_codec, self._msgpack)

@@ -6,9 +6,10 @@ import asyncio
 import concurrent.futures
 import contextvars
 import functools
+import inspect
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
 
@@ -61,15 +62,25 @@ class Tasks:
         self._variables = variables
 
     def call(self, call: Call, method: Method, data: Any) -> Cancellable:
+        async def handle() -> Any:
+            return await method.function(data)
+
+        return self.wait(call, method, handle())
+
+    def wait(self, call: Call, method: Method, awaitable: Awaitable[Any]) -> Cancellable:
+        """Await a coroutine, or what else a function has returned."""
+
         async def run() -> tuple[Any, BaseException | None]:
             try:
-                return await method.function(data), None
+                return await awaitable, None
             except BaseException as error:
                 return None, error
 
         def ended(task: asyncio.Task[tuple[Any, BaseException | None]]) -> None:
             if task.cancelled():
                 # Before its first step.
+                if inspect.iscoroutine(awaitable):
+                    awaitable.close()
                 call.thread_ended(None, asyncio.CancelledError())
             else:
                 call.thread_ended(*task.result())

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from procwire import forks
 from procwire.errors import ResponseAlreadySentError
@@ -27,6 +27,7 @@ CHUNKS_AHEAD = 32
 
 
 _UNSET = object()
+T = TypeVar("T")
 
 
 class BlockingContext:
@@ -43,7 +44,8 @@ class BlockingContext:
         self._loop = loop
         # Of the process that the loop turns in.
         self._pid = pid
-        self._sending: LoopCall[None] | None = None
+        # More than one when the handler has threads of its own.
+        self._sending: set[LoopCall[None]] = set()
         context.on_abort(self._stop_sending)
 
     def __repr__(self) -> str:
@@ -112,7 +114,8 @@ class BlockingContext:
         if asyncio._get_running_loop() is self._loop:
             # A plain function has handed out a coroutine, which runs on the loop: it awaits.
             return sending
-        call = self._sending = LoopCall(sending, self._loop)
+        call = LoopCall(sending, self._loop)
+        self._sending.add(call)
         if self._context.aborted:
             # Before it could be heard of.
             call.cancel()
@@ -122,7 +125,7 @@ class BlockingContext:
         except concurrent.futures.CancelledError:
             raise ResponseAlreadySentError(f"{self._context!r} was aborted") from None
         finally:
-            self._sending = None
+            self._sending.discard(call)
 
     def _check_process(self) -> None:
         """A child would wait for a loop that never turns there."""
@@ -130,8 +133,7 @@ class BlockingContext:
 
     def _stop_sending(self) -> None:
         """An abort must not wait until the parent reads again."""
-        sending = self._sending
-        if sending is not None:
+        for sending in list(self._sending):
             sending.cancel()
 
 
@@ -199,10 +201,32 @@ class Threads:
             if future.cancelled():
                 self._report(call, None, asyncio.CancelledError())
 
-        future = self._executor.submit(self._variables.copy().run, job)
+        future = self._hand_over(self._variables.copy(), job)
         self._running += 1
         future.add_done_callback(cancelled)
         return future
+
+    def _hand_over(
+        self, variables: contextvars.Context, function: Callable[..., T], *arguments: Any
+    ) -> concurrent.futures.Future[T]:
+        """Give a function to the pool, or have it never run.
+
+        Raises:
+            RuntimeError: the pool is closed, or the system gives it no further thread. Then the
+                pool has queued the function all the same, for a thread that it has already.
+        """
+        is_refused = False
+
+        def begin() -> T:
+            if is_refused:
+                raise RuntimeError("the caller has been told already that this does not run")
+            return variables.run(function, *arguments)
+
+        try:
+            return self._executor.submit(begin)
+        except BaseException:
+            is_refused = True
+            raise
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run a function in a thread, and return or raise what it does.
@@ -211,7 +235,7 @@ class Threads:
         cancelled call waits for the thread, which nobody can stop; cancelled again, it does not.
         """
         variables = contextvars.copy_context()
-        future = self._executor.submit(variables.run, self._outcome_of, function, arguments)
+        future = self._hand_over(variables, self._outcome_of, function, arguments)
         self._running += 1
         ended = asyncio.wrap_future(future, loop=self._loop)
         ended.add_done_callback(self._run_ended)
@@ -298,7 +322,7 @@ class Threads:
                 generator.close()
                 forks.end_if_child(self._pid)
 
-        handed = self._executor.submit(contextvars.copy_context().run, job)
+        handed = self._hand_over(contextvars.copy_context(), job)
         future = asyncio.wrap_future(handed, loop=self._loop)
         self._running += 1
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 MODULES = ["_core"]
 MODULES_ON_WINDOWS = ["_core", "_named_pipe"]
-# Of a compiled module as it is in a wheel for Linux, compressed.  The Python files grow by what is added to
-# them; this grows unseen, with a release of Cython or of a compiler.
+# Of a compiled module as it is in a wheel for Linux, compressed.  The Python files grow by what is
+# added to them; this grows unseen, with a release of Cython or of a compiler.
 MODULE_LIMIT = 340_000
 SOURCES = {".c", ".cpp", ".h", ".pxd", ".pxi", ".pyx"}
 # Of Linux: what was linked against a newer C library has another one.

@@ -20,14 +20,19 @@ def write_table(table: pa.Table, compression: Compression | None) -> pa.Buffer:
         # To know the size, all would have to be compressed twice.
         growing = pa.BufferOutputStream()
         _write(growing, table, options)
-        return growing.getvalue()
+        return _read_only(growing.getvalue())
     # Counted without being written: each value is then copied once, into memory of the right size.
     counter = pa.MockOutputStream()
     _write(counter, table, options)
     buffer = pa.allocate_buffer(counter.size())
     with pa.FixedSizeBufferWriter(buffer) as sink:
         _write(sink, table, options)
-    return buffer
+    return _read_only(buffer)
+
+
+def _read_only(buffer: pa.Buffer) -> pa.Buffer:
+    # Whole slices are, and nobody has to copy them.
+    return buffer.slice()
 
 
 def _write(sink: pa.NativeFile, table: pa.Table, options: pa.ipc.IpcWriteOptions) -> None:

@@ -76,10 +76,24 @@ cdef class ForeignCodec(Codec):
 
     cdef int encode_frame(self, FrameWriter writer, int method_id, int flags,
                           uint32_t request_id, object value, bint owned) except -1:
-        # What encode() returned belongs to nobody else, unless it returned its argument.
         encoded = self.wrapped.encode(value)
         return write_bytes_like(
-            writer, method_id, flags, request_id, encoded, owned or encoded is not value)
+            writer, method_id, flags, request_id, encoded,
+            # An encoder may have a buffer that it uses again.
+            owned if encoded is value else is_read_only(encoded))
+
+
+cdef bint is_read_only(object payload) except -1:
+    cdef Py_buffer view
+    if not PyObject_CheckBuffer(payload):
+        return False
+    try:
+        PyObject_GetBuffer(payload, &view, PyBUF_CONTIG_RO)
+    except (BufferError, ValueError):
+        return False
+    read_only = view.readonly
+    PyBuffer_Release(&view)
+    return read_only
 
 
 cdef object not_bytes_like(object value):

@@ -12,6 +12,15 @@ from cpython.set cimport PySet_GET_SIZE
 from libc.stdint cimport uint32_t
 
 
+cdef extern from *:
+    """
+    static inline int procwire_has_await(PyObject *object) {
+        const PyAsyncMethods *methods = Py_TYPE(object)->tp_as_async;
+        return methods != NULL && methods->am_await != NULL;
+    }
+    """
+    bint has_await "procwire_has_await"(object value)
+
 import asyncio
 import logging
 from collections import OrderedDict
@@ -420,6 +429,9 @@ cdef class WorkerConnection(Connection):
             return self.start_coroutine(method, request_id, stream_async(context, result), context)
         if method.form == FORM_INLINE_GENERATOR:
             return self.start_coroutine(method, request_id, stream_sync(context, result), context)
+        if has_await(result):
+            # A plain function may hand out a coroutine: it is awaited.
+            return self.start_coroutine(method, request_id, await_result(result), context)
         if context is None:
             return self.answer(method, request_id, result)
         return context.finished(result)
@@ -573,6 +585,9 @@ cdef class WorkerConnection(Connection):
 
     async def emit(self, int event_id, codec, data):
         """Send an event; waits while the transport has no room."""
+        if asyncio._get_running_loop() is not self.loop:
+            raise RuntimeError("emit() is for the event loop of the worker, which is another "
+                               "thread's: call emit_threadsafe() here")
         if self.writer.paused:
             await self.wait_writable()
         if self.closed or not self.adopted:

@@ -6,6 +6,8 @@ cdef class StandIns:
     cdef object outgoing
     # How many levels of nesting are left to any of them.
     cdef int room
+    # There was one, and other code may have run meanwhile.
+    cdef bint called
 
 
 cdef class MsgpackCodec(Codec):

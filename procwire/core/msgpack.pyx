@@ -156,10 +156,14 @@ cdef class MsgpackCodec(Codec):
     cdef bytes pack_with(self, object packer, StandIns stand_ins, object value):
         """Pack a value, or say what is wrong with it and where."""
         stand_ins.room = MAX_DEPTH
+        stand_ins.called = False
         try:
             if not self._walks_all and looks_clean(value, MAX_DEPTH, &stand_ins.room):
                 try:
-                    return packer.pack(value)
+                    packed = packer.pack(value)
+                    # The packer writes how long a list is, and then what is in it by then.
+                    if not stand_ins.called or is_one_value(packed):
+                        return packed
                 except MemoryError:
                     raise
                 except Exception:
@@ -275,7 +279,7 @@ cdef class WideDates:
         cdef WideDates found
         cdef list offsets = []
         cdef set codes = set()
-        if not find_wide_dates(data, length, offsets, codes) or not offsets:
+        if step_over(data, length, offsets, codes) < 0 or not offsets:
             return None
         found = WideDates()
         found.payload = bytearray(data[:length])
@@ -310,10 +314,11 @@ cdef inline Py_ssize_t big_endian(const uint8_t *data, int size) noexcept nogil:
     return value
 
 
-cdef bint find_wide_dates(const char *data, Py_ssize_t length, list offsets, set codes) except -1:
-    """Collect where 12-byte timestamps have their type byte, and which types are in use.
+cdef Py_ssize_t step_over(const char *data, Py_ssize_t length, list offsets,
+                          set codes) except -2:
+    """Where a value ends, without making any of it; -1 when the bytes end before.
 
-    Steps over the values without making any.  False when the bytes end too early.
+    Collects where 12-byte timestamps have their type byte, and which types are in use.
     """
     cdef const uint8_t *bytes_ = <const uint8_t *>data
     cdef Py_ssize_t at = 0, values = 1, size
@@ -322,7 +327,7 @@ cdef bint find_wide_dates(const char *data, Py_ssize_t length, list offsets, set
     while values:
         values -= 1
         if at >= length:
-            return False
+            return -1
         token = bytes_[at]
         at += 1
         # How many bytes of length follow the token, as a power of two.
@@ -349,7 +354,7 @@ cdef bint find_wide_dates(const char *data, Py_ssize_t length, list offsets, set
             at += 1 + (1 << (token - 0xD4))
             continue
         if at + width > length:
-            return False
+            return -1
         size = big_endian(bytes_ + at, width)
         at += width
         if token >= 0xDE:
@@ -365,7 +370,11 @@ cdef bint find_wide_dates(const char *data, Py_ssize_t length, list offsets, set
             at += 1 + size
         else:
             at += size
-    return at <= length
+    return at if at <= length else -1
+
+
+cdef bint is_one_value(bytes packed) except -1:
+    return step_over(PyBytes_AS_STRING(packed), len(packed), [], set()) == len(packed)
 
 
 # ---- outgoing ----------------------------------------------------------------------------------
@@ -378,7 +387,9 @@ cdef enum:
 
 
 # Their items are where a dict's are, whatever their own methods do.
-cdef tuple PLAIN_DICTS = (OrderedDict, defaultdict, Counter)
+cdef object ORDERED_DICT = OrderedDict
+cdef object DEFAULT_DICT = defaultdict
+cdef object COUNTER = Counter
 cdef PyTypeObject *TIMESTAMP = <PyTypeObject *>Timestamp
 
 
@@ -394,6 +405,7 @@ cdef class StandIns:
 
     def __call__(self, value):
         cdef int room = self.room
+        self.called = True
         value = self.outgoing.stand_in(value)
         # The look at the whole value did not see into this one. The packer may go into it, but
         # not come back for what is in it: it would need C's stack for levels that nobody counts.
@@ -433,7 +445,9 @@ cdef bint looks_clean(object value, int depth, int *room) except -1:
     if (value is None or PyFloat_CheckExact(pointer) or PyBool_Check(pointer)
             or PyBytes_CheckExact(value)):
         return True
-    if type(value) in PLAIN_DICTS:
+    # Compared one by one: a type may have a comparison of its own, in Python.
+    kind = type(value)
+    if kind is ORDERED_DICT or kind is DEFAULT_DICT or kind is COUNTER:
         return depth != 0 and dict_looks_clean(value, depth, room)
     # Subclasses of the above are rare; the slow way knows them, and what has rules of its own.
     if (isinstance(value, (str, list, tuple, dict)) or PyLong_Check(pointer)

@@ -16,6 +16,7 @@ from procwire._core import (
     RemoteMethod,
 )
 from procwire.codecs import Codec, resolve
+from procwire.counts import check_count
 from procwire.errors import NotConnectedError, UnknownEventError, UnknownMethodError
 from procwire.handlers import ResponseKind
 from procwire.parent.link import Link
@@ -83,10 +84,7 @@ class Module:
         max_payload_size: int = DEFAULT_MAX_PAYLOAD_SIZE,
         request_timeout: float = DEFAULT_REQUEST_TIMEOUT,
     ) -> None:
-        if not 1 <= max_payload_size <= MAX_PAYLOAD_SIZE:
-            raise ValueError(
-                f"max_payload_size is from 1 to {MAX_PAYLOAD_SIZE} bytes, got {max_payload_size}"
-            )
+        check_count("max_payload_size", max_payload_size, most=MAX_PAYLOAD_SIZE)
         self.name = name
         self.command: Command | None = None
         self.policy = SpawnPolicy()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from procwire.counts import check_count
+
 __all__ = ["Backoff", "Heartbeat", "SpawnPolicy"]
 
 
@@ -74,6 +76,7 @@ class SpawnPolicy:
             so that it cannot take another process for its parent.
 
     Raises:
+        TypeError: a count is no integer.
         ValueError: a number is out of its range.
     """
 
@@ -90,5 +93,5 @@ class SpawnPolicy:
     def __post_init__(self) -> None:
         if not (0 < self.init_timeout < math.inf and 0 < self.restart_window < math.inf):
             raise ValueError(f"a policy's times are seconds above 0: {self}")
-        if self.max_retries < 0 or self.max_restarts < 0:
-            raise ValueError(f"a policy's numbers are 0 at least: {self}")
+        check_count("max_retries", self.max_retries, least=0)
+        check_count("max_restarts", self.max_restarts, least=0)

@@ -73,9 +73,10 @@ def test_small_events_are_not_kept_in_large_blocks(parent: Parent, size: int) ->
         assert parent.receive().flags == EVENT
 
 
-def test_an_abort_frees_a_thread_that_waits_to_send(parent: Parent) -> None:
-    parent.request("thread_chunks", 1, 100_000)
-    wait_until(lambda: stands_still(parent), "the thread waits")
+@pytest.mark.parametrize("method", ["thread_chunks", "chunks_of_threads"])
+def test_an_abort_frees_each_thread_that_waits_to_send(parent: Parent, method: str) -> None:
+    parent.request(method, 1, 100_000)
+    wait_until(lambda: stands_still(parent), "all of them wait")
     parent.abort(1)
     # It ends although nobody reads: the worker has nothing to wait for at its own end.
     parent.control_message("$shutdown")

@@ -19,6 +19,7 @@ from procwire import (
     RawCodec,
     UnknownEventError,
 )
+from procwire.parent import SpawnPolicy
 
 
 async def echo(data: Any) -> Any:
@@ -149,6 +150,23 @@ def test_bad_batches(arguments: dict[str, Any], text: str) -> None:
         Batch(**arguments)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["max_payload_size", "max_concurrency", "max_in_flight_bytes", "max_threads", "max_processes"],
+)
+def test_counts_are_integers(name: str) -> None:
+    """In the event loop a float fails, where nobody hears of it."""
+    with pytest.raises(TypeError, match=f"{name} is an integer, got 8.0"):
+        Client(**{name: 8.0})  # type: ignore[arg-type]
+    for batch_name in ("max_size", "max_running"):
+        with pytest.raises(TypeError, match=f"{batch_name} is an integer, got 8.0"):
+            Batch(**{batch_name: 8.0})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"max_concurrency is an integer, got 2\.5"):
+        Client().handle("a", echo, max_concurrency=2.5)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match=r"max_retries is an integer, got 1\.5"):
+        SpawnPolicy(max_retries=1.5)  # type: ignore[arg-type]
+
+
 def test_names_are_given_once() -> None:
     client = Client().handle("a", echo).event("a")
     with pytest.raises(ValueError, match="the method 'a' is registered already"):
@@ -164,8 +182,8 @@ def test_names_are_given_once() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"max_payload_size": 0}, "from 1 to 2147483647 bytes, got 0"),
-        ({"max_payload_size": 2**31}, "from 1 to 2147483647 bytes"),
+        ({"max_payload_size": 0}, "max_payload_size is from 1 to 2147483647, got 0"),
+        ({"max_payload_size": 2**31}, "from 1 to 2147483647, got"),
         ({"max_concurrency": 0}, "1 at least, got 0"),
         ({"max_in_flight_bytes": 0}, "1 at least, got 0"),
         ({"max_threads": 0}, "max_threads is 1 at least, got 0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -65,6 +66,13 @@ async def small_events(sizes: list[int]) -> None:
 def thread_chunks(count: int, ctx: Any) -> None:
     for _ in range(count):
         ctx.chunk(bytes(65536))
+
+
+@client.handle("chunks_of_threads", response="stream")
+def chunks_of_threads(count: int, ctx: Any) -> None:
+    with concurrent.futures.ThreadPoolExecutor(3) as threads:
+        for _ in range(3):
+            threads.submit(thread_chunks, count, ctx)
 
 
 client.event("event", codec="raw")
