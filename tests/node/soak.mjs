@@ -5,6 +5,7 @@
 // SOAK_SEED=123 repeats the random choices.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -134,7 +135,11 @@ const alive = pids.filter((pid) => {
   try {
     if (WINDOWS) return process.kill(pid, 0);
     // Another process may have the number by now.
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("faults.py");
+    const command =
+      process.platform === "linux"
+        ? readFileSync(`/proc/${pid}/cmdline`)
+        : execFileSync("ps", ["-ww", "-o", "command=", "-p", `${pid}`]);
+    return command.includes("faults.py");
   } catch {
     return false;
   }

@@ -163,7 +163,9 @@ async def storm(data: Any) -> None:
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.siginterrupt(signal.SIGALRM, True)
     signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
-    threading.Thread(target=pester, daemon=True).start()
+    if hasattr(with_the_lock, "tgkill"):
+        # Each thread; musl and macOS have the timer alone, which interrupts any of them.
+        threading.Thread(target=pester, daemon=True).start()
     # Python gives signals their default back at its end.
     atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
 
