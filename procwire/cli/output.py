@@ -8,6 +8,7 @@ import sys
 import time
 
 from procwire.cli.errors import CommandError
+from procwire.failures import printable
 
 __all__ = ["Output", "Progress", "note"]
 
@@ -30,8 +31,8 @@ class Output:
         os.dup2(2, 1)
 
     def line(self, text: str) -> None:
-        """Write a line."""
-        self.write(text.encode() + b"\n")
+        """Write a line, a lone surrogate as JSON spells it."""
+        self.write(printable(text).encode() + b"\n")
 
     def write(self, data: bytes) -> None:
         """Write bytes as they are."""
