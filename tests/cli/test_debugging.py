@@ -358,7 +358,7 @@ def test_events_are_replayed(tmp_path: Path) -> None:
     fewer = ("range(up_to)", "range(1, up_to)")
     assert replay(more=more, fewer=fewer) == [
         "event beat: 1 of 3 missing, the first 7; 1 new, the first 10",
-        'event order: 1 of 6 missing, the first {"a": 0, "b": 0}',
+        'event order: 1 of 6 missing, the first {"b": 0, "a": 0}',
         "5 requests, 9 events, 2 differences",
     ]
     assert replay("--ignore", "beat", "--ignore", "order", more=more, fewer=fewer) == [
