@@ -160,6 +160,40 @@ def test_a_shutdown_that_fails(tmp_path: Path) -> None:
     )
 
 
+UNTOLD = {
+    "none": ("none", "1 / 0", "^ZeroDivisionError: "),
+    "none, with an error for the caller": (
+        "none", "raise HandlerError('no row')", "is not told: no row$",
+    ),
+    "none, at its time limit": ("none", "await asyncio.sleep(60)", "ran longer than 0.1 s"),
+    "none, without having begun": ("none", "pass", "is not told: .*expected int, got str$"),
+    "ack": ("ack", "await ctx.ack('yes'); 1 / 0", "^ZeroDivisionError: "),
+    "ack, with an error for the caller": (
+        "ack", "await ctx.ack('yes'); raise HandlerError('no row')", "is not told: no row$",
+    ),
+    "result": ("result", "await ctx.respond('yes'); 1 / 0", "^ZeroDivisionError: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("response", "body", "reason"), UNTOLD.values(), ids=UNTOLD.keys())
+def test_a_failure_that_no_caller_is_told(
+    tmp_path: Path, response: str, body: str, reason: str
+) -> None:
+    (tmp_path / "failing.py").write_text(
+        "import asyncio\n"
+        "from procwire import Client, HandlerError\n"
+        "client = Client()\n"
+        f"@client.handle(response={response!r}{', max_duration=0.1' * (response == 'none')})\n"
+        f"async def any(data: {'int' if body == 'pass' else 'str'}, ctx):\n"
+        f"    {body}\n"
+    )
+    run = procwire("call", "failing", "any", '"x"', cwd=tmp_path)
+    answer, when = ("", "") if response == "none" else ('"yes"\n', " after its answer")
+    assert (run.stdout, run.returncode) == (answer, 1), run.stderr
+    assert run.stderr.endswith(f"\nprocwire call: 'any' has failed{when}\n")
+    assert re.search(reason, run.stderr, re.M), run.stderr
+
+
 def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:
     run = procwire(
         "call", "commands", "count", "3", PROCWIRE_RECORD=str(tmp_path / "nowhere" / "file")
