@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import ntpath
 import os
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from procwire import Client
+from procwire.cli.inspect import describe
 
 from .running import WORKERS, command, environment, procwire
 
@@ -310,6 +315,15 @@ def test_inspect() -> None:
         r"^fail +result +msgpack +any +thread; timeout 5 s +commands\.py:", table, re.M
     )
     assert re.search(r"^divide .* dict\[str, float\] -> float +coroutine", table, re.M)
+
+
+def test_inspect_shows_a_file_on_another_drive(monkeypatch: pytest.MonkeyPatch) -> None:
+    namespace: dict[str, Any] = {}
+    exec(compile("def any(data): ...", r"Q:\code\worker.py", "exec"), namespace)
+    # Of Windows, whatever this is: there is no way from here to another drive.
+    monkeypatch.setattr(os.path, "relpath", ntpath.relpath)
+    found = describe(Client().handle("any", namespace["any"]))
+    assert found["methods"]["any"]["source"] == r"Q:\code\worker.py:1"
 
 
 def test_the_program_itself() -> None:
