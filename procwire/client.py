@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, Self, TypeVar
 
@@ -383,10 +383,19 @@ class Client(Registrations):
         """:meth:`start` for :mod:`procwire.testing`, with a parent in this very process."""
         await self._open_session().start_inside(sock, variables)
 
-    def _reopen(self) -> None:
-        """Be as before the start, after the end: the next test may start it again."""
+    def _reopen(self, state: SimpleNamespace, attributes: Mapping[str, Any]) -> None:
+        """Be as before the start, after the end: the next test may start it again.
+
+        Args:
+            state: What :attr:`state` was then.
+            attributes: What that had.
+        """
         self._started = False
         self._lifespan.forget()
+        # The same object: others may have a reference to it.
+        self.state = state
+        vars(state).clear()
+        vars(state).update(attributes)
 
     # ---- events ----------------------------------------------------------------------------
 

@@ -144,13 +144,22 @@ def _is_plain(value: object) -> bool:
     return type(value) is int and -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
 
 
-def log_failure(method: str, request_id: int, error: BaseException) -> None:
-    """Log a handler's exception: with its traceback, unless it was meant for the caller."""
+def log_failure(method: str, request_id: int, error: BaseException, *, told: bool = True) -> None:
+    """Log a handler's exception: with its traceback, unless it was meant for the caller.
+
+    Args:
+        method: The handler's method.
+        request_id: Its request.
+        error: What it has raised.
+        told: Whether the caller gets to know of it; if not, the log is the only place to say so.
+    """
     if isinstance(error, HandlerError):
-        log_about(
-            method, request_id, logging.INFO, "%r answered request #%d with an error: %s",
-            method, request_id, error,
-        )  # fmt: skip
+        level, text = (
+            (logging.INFO, "%r answered request #%d with an error: %s")
+            if told
+            else (logging.WARNING, "%r failed on request #%d, whose caller is not told: %s")
+        )
+        log_about(method, request_id, level, text, method, request_id, error)
         return
     log_about(
         method, request_id, logging.ERROR, "%r failed on request #%d",

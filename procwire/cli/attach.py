@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import sys
@@ -31,6 +32,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(options: Namespace) -> int:
     """Connect this terminal with the debugger until the handler goes on."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A worker may say what this terminal has no letter for.
+        sys.stdout.reconfigure(errors="backslashreplace")
     with _connect(options.worker) as connection:
         # Nobody waits for it: at the end it still waits for somebody to type.
         threading.Thread(target=_send_typed, args=(connection,), daemon=True).start()

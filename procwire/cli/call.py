@@ -88,6 +88,7 @@ async def _call(client: Client, options: Namespace, data: Any, output: Output) -
                     show(answer)
             note(f"{said} after {_duration(time.perf_counter() - began)}")
             await _handled(client, options.method)
+            _check_outcome(client, options.method)
     except LeftBehindError as error:
         if error.failures:
             # As a worker of its own would end. The tracebacks are in the log.
@@ -110,6 +111,21 @@ async def _handled(client: Client, method: str) -> None:
     session = client._session
     if session is not None and session.connection is not None:
         await session.connection.wait_idle(None)
+
+
+def _check_outcome(client: Client, method: str) -> None:
+    """Whether the handler has failed where the caller is told nothing of it.
+
+    Raises:
+        CommandError: it has; the reason is in the log.
+    """
+    session = client._session
+    assert session is not None
+    (counted,) = (one for one in session.methods if one.name == method)
+    if counted.failed_after_answer:
+        raise CommandError(f"{method!r} has failed after its answer")
+    if not counted.succeeded:
+        raise CommandError(f"{method!r} has failed")
 
 
 async def _stream(parent: TestParent, method: str, data: Any, show: Callable[[Any], None]) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from procwire.cli.output import Output
+from procwire.cli.output import Output, shown_path
 from procwire.cli.target import add_target, load
 from procwire.cli.values import to_json
 from procwire.client import Client
@@ -111,7 +110,7 @@ def _source(function: Callable[..., Any]) -> str | None:
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return None
-    return f"{os.path.relpath(code.co_filename)}:{code.co_firstlineno}"
+    return f"{shown_path(code.co_filename)}:{code.co_firstlineno}"
 
 
 def _arrow(first: str, second: str) -> str:

@@ -8,8 +8,9 @@ import sys
 import time
 
 from procwire.cli.errors import CommandError
+from procwire.failures import printable
 
-__all__ = ["Output", "Progress", "note"]
+__all__ = ["Output", "Progress", "note", "shown_path"]
 
 PROGRESS_INTERVAL = 0.1
 """Seconds between two states of the progress line: more would only flicker."""
@@ -30,8 +31,8 @@ class Output:
         os.dup2(2, 1)
 
     def line(self, text: str) -> None:
-        """Write a line."""
-        self.write(text.encode() + b"\n")
+        """Write a line, a lone surrogate as JSON spells it."""
+        self.write(printable(text).encode() + b"\n")
 
     def write(self, data: bytes) -> None:
         """Write bytes as they are."""
@@ -72,3 +73,12 @@ class Progress:
 def note(text: str) -> None:
     """Say something that is no result."""
     print(text, file=sys.stderr, flush=True)
+
+
+def shown_path(path: str) -> str:
+    """An absolute path as it is shown: from the working directory, where a way leads from there."""
+    try:
+        return os.path.relpath(path)
+    except (ValueError, OSError):
+        # It is on another drive of Windows, or the working directory is gone.
+        return path

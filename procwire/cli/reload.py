@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import os
 import site
 import sys
@@ -19,13 +20,15 @@ from types import ModuleType
 
 from procwire._core import watcher_set_liveness
 from procwire.cli.errors import CommandError, users_part
-from procwire.cli.output import note
+from procwire.cli.output import note, shown_path
 from procwire.cli.target import load
 from procwire.client import Client
 from procwire.errors import SchemaChangedError
 from procwire.session import Session
 
 __all__ = ["Reloader"]
+
+_logger = logging.getLogger("procwire")
 
 INTERVAL = 0.25
 """Seconds between two looks at the files."""
@@ -62,22 +65,27 @@ class Reloader:
         return session
 
     async def _run(self, session: Session) -> None:
-        while True:
-            await asyncio.sleep(INTERVAL)
-            changed = [path for path, stamp in self._stamps.items() if _stamp(path) != stamp]
-            if changed and session.replaceable:
-                files = ", ".join(map(os.path.relpath, changed))
-                await self._reload(f"procwire run: {files} changed")
+        try:
+            while True:
+                await asyncio.sleep(INTERVAL)
+                changed = [path for path, stamp in self._stamps.items() if _stamp(path) != stamp]
+                if changed and session.replaceable:
+                    files = ", ".join(map(shown_path, changed))
+                    await self._reload(f"procwire run: {files} changed", session)
+        except Exception:
+            _logger.exception("files are not watched any more: start the worker again")
 
-    async def _reload(self, what: str) -> None:
+    async def _reload(self, what: str, session: Session) -> None:
         former, modules = self.client, _users_modules()
         failure: BaseException | None = None
         try:
             client = self._import_anew(modules)
             await client._take_over(former)
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            raise
         except BaseException as error:
+            # A start-up may raise a CancelledError of its own.
+            ends = isinstance(error, asyncio.CancelledError) and not session.replaceable
+            if ends or isinstance(error, KeyboardInterrupt):
+                raise
             failure = error
         else:
             self.client = client

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import os
 from argparse import ArgumentParser, Namespace
-from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from typing import Any
 
 from procwire import logs
 from procwire.cli.arguments import seconds
+from procwire.cli.comparing import same, unmatched
 from procwire.cli.errors import CommandError
 from procwire.cli.output import Output, Progress
 from procwire.cli.target import add_target, load
@@ -36,6 +36,8 @@ __all__ = ["add_arguments", "execute"]
 DEFAULT_TIMEOUT = 30.0
 SHOWN = 200
 """Characters of a value that are shown."""
+ERROR_CODEC = MsgpackCodec(ints="allow")
+"""That of errors, for what has been decoded already."""
 
 Answer = tuple[str, bytes]
 """``chunk``, ``end``, ``error``, or ``answer`` for a result and an ack; and the payload."""
@@ -324,17 +326,13 @@ class Replay:
             self._differ_in_events(name, "there is no such event")
             return
         codec = self._client._events[name]
-        then = Counter(_comparable(codec, payload) for payload in events.recorded)
-        now = Counter(_comparable(codec, payload) for payload in events.given)
-        found = [
-            f"{number} of {len(events.recorded)} missing, the first {_shortened(first)}"
-            for number, first in _first_of(then - now)
-        ]
-        if not self._given_up:
-            found += [
-                f"{number} new, the first {_shortened(first)}"
-                for number, first in _first_of(now - then)
-            ]
+        missing, new = unmatched(codec, events.recorded, events.given)
+        found = []
+        if missing:
+            first = _value_text(codec, missing[0])
+            found.append(f"{len(missing)} of {len(events.recorded)} missing, the first {first}")
+        if new and not self._given_up:
+            found.append(f"{len(new)} new, the first {_value_text(codec, new[0])}")
         if found:
             self._differ_in_events(name, "; ".join(found))
 
@@ -360,7 +358,7 @@ async def _ask(parent: TestParent, request: Request, kind: str | None) -> None:
         else:
             request.give("answer", await parent.send(request.method, request.payload))
     except RemoteError as error:
-        request.give("error", MsgpackCodec().encode(error.data))
+        request.give("error", ERROR_CODEC.encode(error.data))
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
@@ -371,15 +369,7 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 def _same(codec: Codec, then: Answer | None, now: Answer | None) -> bool:
     if then is None or now is None or then[0] != now[0]:
         return False
-    if then[1] == now[1]:
-        return True
-    if then[0] == "error":
-        codec = MsgpackCodec()
-    try:
-        # A mapping's order, for instance, is no difference.
-        return bool(codec.decode(then[1]) == codec.decode(now[1]))
-    except Exception:
-        return False
+    return same(ERROR_CODEC if then[0] == "error" else codec, then[1], now[1])
 
 
 def _text(codec: Codec, answer: Answer | None) -> str:
@@ -389,21 +379,8 @@ def _text(codec: Codec, answer: Answer | None) -> str:
     if kind == "end":
         return "the end"
     if kind == "error":
-        return f"the error {_value_text(MsgpackCodec(), payload)}"
+        return f"the error {_value_text(ERROR_CODEC, payload)}"
     return _value_text(codec, payload)
-
-
-def _first_of(counted: Counter[str]) -> list[tuple[int, str]]:
-    """How many there are, and the one that came first; nothing of none."""
-    return [(counted.total(), next(iter(counted)))] if counted else []
-
-
-def _comparable(codec: Codec, payload: bytes) -> str:
-    """A text that is the same for all payloads of a value."""
-    try:
-        return to_json(codec.decode(payload), sort_keys=True)
-    except Exception:
-        return repr(payload)
 
 
 def _value_text(codec: Codec, payload: bytes) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from procwire.cli.errors import CommandError
+from procwire.cli.output import Output
 from procwire.cli.target import add_target, load
+from procwire.failures import printable
 
 __all__ = ["add_arguments", "execute"]
 
@@ -30,8 +31,9 @@ def execute(options: Namespace) -> int:
         raise CommandError("needs msgspec: pip install 'procwire[typed]'")
     from procwire.typescript.module import module_source
 
+    output = Output()
     try:
-        source = module_source(load(options.target), options.target)
+        source = printable(module_source(load(options.target), options.target))
     except (TypeError, ValueError) as error:
         raise CommandError(str(error)) from error
     if options.check:
@@ -43,5 +45,5 @@ def execute(options: Namespace) -> int:
     elif options.output is not None:
         options.output.write_text(source, "utf-8", newline="\n")
     else:
-        sys.stdout.write(source)
+        output.write(source.encode())
     return 0

@@ -69,11 +69,9 @@ def from_json(text: str | bytes) -> Any:
     return json.loads(text, object_hook=_object)
 
 
-def to_json(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
+def to_json(value: Any, *, indent: int | None = None) -> str:
     """A value as JSON; what has no spelling there is given as its text."""
-    return json.dumps(
-        value, default=_special, ensure_ascii=False, indent=indent, sort_keys=sort_keys
-    )
+    return json.dumps(value, default=_special, ensure_ascii=False, indent=indent)
 
 
 def _object(value: dict[str, Any]) -> Any:

@@ -177,7 +177,8 @@ cdef class Context(Owner):
                 log_failure(self._method.name, self._request_id, error)
             return 0
         if self.ended:
-            log_failure(self._method.name, self._request_id, error)
+            self._method.failed_after_answer += 1
+            log_failure(self._method.name, self._request_id, error, told=False)
             return 0
         self.ended = True
         return self.connection.answer_error(self._method, self._request_id, error)

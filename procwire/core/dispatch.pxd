@@ -51,6 +51,8 @@ cdef class Method:
     cdef readonly uint64_t aborted
     # Of the aborted ones those whose handlers answered nevertheless.
     cdef readonly uint64_t late
+    # Handlers that raised when their requests had had an answer.
+    cdef readonly uint64_t failed_after_answer
 
     cdef bint is_full(self) noexcept
 

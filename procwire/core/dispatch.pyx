@@ -550,7 +550,7 @@ cdef class WorkerConnection(Connection):
 
     cdef int answer_error(self, Method method, uint32_t request_id, object error) except -1:
         """The one end of a request that failed."""
-        log_failure(method.name, request_id, error)
+        log_failure(method.name, request_id, error, told=request_id != 0)
         if self.closed:
             method.aborted += 1
             return 0

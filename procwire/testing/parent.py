@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import socket
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 from procwire.attaching import attach
@@ -31,9 +32,10 @@ class TestParent(Caller):
             assert await parent.send("echo", 1) == 1
 
     Start-up hooks run at the beginning, shutdown hooks at the end; then the client is as it was
-    before, and can be served again. All else is as in a worker: bytes, codecs, limits, threads.
-    What only a process of its own can have is not there: standard streams that are the
-    parent's, heartbeats, and an end whatever keeps it. See :class:`TestProcess` for that.
+    before, its ``state`` included, and can be served again. All else is as in a worker: bytes,
+    codecs, limits, threads. What only a process of its own can have is not there: standard streams
+    that are the parent's, heartbeats, and an end whatever keeps it. See :class:`TestProcess` for
+    that.
 
     Args:
         client: The client, not started.
@@ -63,6 +65,8 @@ class TestParent(Caller):
         super().__init__(declare(client, request_timeout=request_timeout, codec=codec))
         self._client = client
         self._tasks: HandlerTasks | None = None
+        # The client's state as it was before, and what it had.
+        self._state: tuple[SimpleNamespace, dict[str, Any]]
 
     @property
     def tasks(self) -> list[asyncio.Task[Any]]:
@@ -72,6 +76,8 @@ class TestParent(Caller):
     async def _begin(self) -> None:
         # Another parent may serve it, which must not be ended for that.
         self._client._check_not_started()
+        state = self._client.state
+        self._state = state, dict(vars(state))
         loop = asyncio.get_running_loop()
         offered = offer(self._client)
         names = {method.id: name for name, method in offered.methods.items()}
@@ -112,5 +118,5 @@ class TestParent(Caller):
             tasks.close()
             self.module.set_state("closed")
             self._failures = self._client._lifespan.failures
-            self._client._reopen()
+            self._client._reopen(*self._state)
         return [f"tasks of handlers still run: {', '.join(sorted(left.values()))}"] if left else []

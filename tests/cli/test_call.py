@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import ntpath
 import os
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from procwire import Client
+from procwire.cli.inspect import describe
 
 from .running import WORKERS, command, environment, procwire
 
@@ -160,6 +165,40 @@ def test_a_shutdown_that_fails(tmp_path: Path) -> None:
     )
 
 
+UNTOLD = {
+    "none": ("none", "1 / 0", "^ZeroDivisionError: "),
+    "none, with an error for the caller": (
+        "none", "raise HandlerError('no row')", "is not told: no row$",
+    ),
+    "none, at its time limit": ("none", "await asyncio.sleep(60)", "ran longer than 0.1 s"),
+    "none, without having begun": ("none", "pass", "is not told: .*expected int, got str$"),
+    "ack": ("ack", "await ctx.ack('yes'); 1 / 0", "^ZeroDivisionError: "),
+    "ack, with an error for the caller": (
+        "ack", "await ctx.ack('yes'); raise HandlerError('no row')", "is not told: no row$",
+    ),
+    "result": ("result", "await ctx.respond('yes'); 1 / 0", "^ZeroDivisionError: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("response", "body", "reason"), UNTOLD.values(), ids=UNTOLD.keys())
+def test_a_failure_that_no_caller_is_told(
+    tmp_path: Path, response: str, body: str, reason: str
+) -> None:
+    (tmp_path / "failing.py").write_text(
+        "import asyncio\n"
+        "from procwire import Client, HandlerError\n"
+        "client = Client()\n"
+        f"@client.handle(response={response!r}{', max_duration=0.1' * (response == 'none')})\n"
+        f"async def any(data: {'int' if body == 'pass' else 'str'}, ctx):\n"
+        f"    {body}\n"
+    )
+    run = procwire("call", "failing", "any", '"x"', cwd=tmp_path)
+    answer, when = ("", "") if response == "none" else ('"yes"\n', " after its answer")
+    assert (run.stdout, run.returncode) == (answer, 1), run.stderr
+    assert run.stderr.endswith(f"\nprocwire call: 'any' has failed{when}\n")
+    assert re.search(reason, run.stderr, re.M), run.stderr
+
+
 def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:
     run = procwire(
         "call", "commands", "count", "3", PROCWIRE_RECORD=str(tmp_path / "nowhere" / "file")
@@ -276,6 +315,15 @@ def test_inspect() -> None:
         r"^fail +result +msgpack +any +thread; timeout 5 s +commands\.py:", table, re.M
     )
     assert re.search(r"^divide .* dict\[str, float\] -> float +coroutine", table, re.M)
+
+
+def test_inspect_shows_a_file_on_another_drive(monkeypatch: pytest.MonkeyPatch) -> None:
+    namespace: dict[str, Any] = {}
+    exec(compile("def any(data): ...", r"Q:\code\worker.py", "exec"), namespace)
+    # Of Windows, whatever this is: there is no way from here to another drive.
+    monkeypatch.setattr(os.path, "relpath", ntpath.relpath)
+    found = describe(Client().handle("any", namespace["any"]))
+    assert found["methods"]["any"]["source"] == r"Q:\code\worker.py:1"
 
 
 def test_the_program_itself() -> None:

@@ -58,7 +58,7 @@ def look_for(log: Path, pattern: str) -> re.Match[str] | None:
 
 
 @asynccontextmanager
-async def attached(whom: object) -> AsyncIterator[asyncio.subprocess.Process]:
+async def attached(whom: object, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """procwire attach, with pipes for a terminal."""
     process = await asyncio.create_subprocess_exec(
         *command("attach", str(whom)),
@@ -66,7 +66,7 @@ async def attached(whom: object) -> AsyncIterator[asyncio.subprocess.Process]:
         stdout=-1,
         stderr=-1,
         cwd=WORKERS,
-        env=environment(),
+        env=environment(**variables),
     )
     try:
         yield process
@@ -76,9 +76,9 @@ async def attached(whom: object) -> AsyncIterator[asyncio.subprocess.Process]:
             await process.wait()
 
 
-async def debug(whom: object, typed: str) -> tuple[str, str]:
+async def debug(whom: object, typed: str, **variables: str) -> tuple[str, str]:
     """Type something into a debugger; returns what it has said, and what attach has."""
-    async with attached(whom) as process:
+    async with attached(whom, **variables) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         said = await process.stdout.readuntil(b"(Pdb) ")
@@ -161,6 +161,21 @@ def test_the_users_choice_is_respected(tmp_path: Path) -> None:
         module = worker(tmp_path / "log", "asyncio", PYTHONBREAKPOINT="0")
         async with ModuleManager(module):
             assert await module.send("stop", 1) == 2
+
+    run("asyncio", main)
+
+
+def test_a_terminal_that_has_not_every_letter(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    async def main() -> None:
+        module = worker(log, "asyncio")
+        async with ModuleManager(module):
+            stopped = asyncio.ensure_future(module.send("stop_in_thread", "\u2192"))
+            place = await line_of(log, PLACE)
+            said, _ = await debug(place[2], "p data\ncontinue\n", PYTHONIOENCODING="ascii")
+            assert "(Pdb) '\\u2192'\n" in said
+            assert await stopped == "\u2192"
 
     run("asyncio", main)
 
@@ -343,7 +358,7 @@ def test_events_are_replayed(tmp_path: Path) -> None:
     fewer = ("range(up_to)", "range(1, up_to)")
     assert replay(more=more, fewer=fewer) == [
         "event beat: 1 of 3 missing, the first 7; 1 new, the first 10",
-        'event order: 1 of 6 missing, the first {"a": 0, "b": 0}',
+        'event order: 1 of 6 missing, the first {"b": 0, "a": 0}',
         "5 requests, 9 events, 2 differences",
     ]
     assert replay("--ignore", "beat", "--ignore", "order", more=more, fewer=fewer) == [

@@ -158,6 +158,10 @@ def test_what_cannot_be_loaded_changes_nothing(project: Project) -> None:
             "version": 3,
             "startup": "raise RuntimeError('no database')",
         },
+        "CancelledError: of its own": {
+            "version": 3,
+            "startup": "raise asyncio.CancelledError('of its own')",
+        },
         "the event 'other' is new; the event 'told' is gone; start the worker again": {
             "version": 4,
             "event": "other",
@@ -200,6 +204,41 @@ def test_a_module_that_is_written_after_the_one_that_imports_it(project: Project
             assert await module.send("tell") == [pid, 1, 1]
             (package / "later.py").touch()
             await until(lambda: module.send("tell"), [pid, 2, 2])
+
+    run("asyncio", main)
+
+
+# So it is for paths of two drives of Windows.
+OTHER_DRIVE = """
+import os.path
+def no_way(path): raise ValueError("path is on mount 'D:', start on mount 'C:'")
+os.path.relpath = no_way
+"""
+
+
+def test_a_file_on_another_drive(project: Project) -> None:
+    async def main() -> None:
+        project.write(1, source=OTHER_DRIVE + WORKER)
+        module = project.module("asyncio")
+        async with ModuleManager(module):
+            pid, *_ = await module.send("tell")
+            project.write(2, source=OTHER_DRIVE + WORKER)
+            await until(lambda: module.send("tell"), [pid, 2, 2])
+        shown = project.directory / "helper.py"
+        assert f"procwire run: {shown} changed: reloaded" in project.log.read_text()
+
+    run("asyncio", main)
+
+
+def test_what_ends_the_watching_is_logged(project: Project) -> None:
+    async def main() -> None:
+        project.write(1, startup="import procwire.cli.reload as cli; cli._stamp = None")
+        module = project.module("asyncio")
+        async with ModuleManager(module):
+            await project.said("files are not watched any more: start the worker again\nTraceback")
+            await project.said("TypeError: 'NoneType' object is not callable")
+            _, *answer = await module.send("tell")
+            assert answer == [1, 1]
 
     run("asyncio", main)
 

@@ -29,7 +29,7 @@ def types(*arguments: str, cwd: Path = HERE / "workers") -> subprocess.Completed
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
         check=False,
     )
@@ -68,6 +68,24 @@ def test_a_stale_file(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("id: number", "id: string"))
     assert types(*check).returncode == 1
     assert "id: string" in path.read_text()
+
+
+def test_standard_output_is_the_source_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "größe.py").write_text(
+        "from procwire import Client\n"
+        "print('loading')\n"
+        "client = Client().handle('get', lambda data: data)\n",
+        "utf-8",
+    )
+    # Whatever a terminal takes: redirected, it becomes the same file.
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    written = types("größe", "-o", "größe.ts", cwd=tmp_path)
+    assert (written.returncode, written.stdout) == (0, "")
+    printed = types("größe", cwd=tmp_path)
+    assert (printed.returncode, printed.stderr) == (0, "loading\n")
+    assert printed.stdout == (tmp_path / "größe.ts").read_text("utf-8")
 
 
 def test_wrong_arguments() -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -318,6 +319,59 @@ def test_start_up_and_shutdown_run(loop_name: str) -> None:
             async with TestParent(client) as parent:
                 assert await parent.send("ask") == "loaded"
         assert log == ["up", "down"] * 2
+
+    run(loop_name, main)
+
+
+def test_what_a_test_leaves_in_the_state_is_gone_after_it(loop_name: str) -> None:
+    lives: list[int] = []
+
+    @contextlib.asynccontextmanager
+    async def lifespan(client: Client) -> AsyncIterator[dict[str, object]]:
+        lives.append(1)
+        yield {"cache": {}} if len(lives) == 1 else {}
+        # Still there for those that take down what they have made.
+        assert client.state.seen == 1
+
+    client = Client(lifespan=lifespan)
+    state = client.state
+    state.seen, state.kept = 0, "before"
+
+    @client.handle
+    async def see(replaced: bool) -> list[str]:
+        client.state.seen += 1
+        if replaced:
+            client.state = SimpleNamespace(**vars(client.state))
+        del client.state.kept
+        return sorted(vars(client.state))
+
+    async def main() -> None:
+        for replaced, seen in ((False, ["cache", "seen"]), (True, ["seen"]), (False, ["seen"])):
+            async with TestParent(client) as parent:
+                assert await parent.send("see", replaced) == seen
+                # One that is refused takes nothing back.
+                with pytest.raises(AlreadyStartedError):
+                    await TestParent(client).__aenter__()
+                assert client.state.seen == 1
+            assert client.state is state
+            assert vars(state) == {"seen": 0, "kept": "before"}
+
+    run(loop_name, main)
+
+
+def test_what_a_failed_start_up_leaves_in_the_state_is_gone(loop_name: str) -> None:
+    async def main() -> None:
+        client = make_client()
+
+        @client.on_startup
+        async def load() -> None:
+            client.state.model = "half of it"
+            raise RuntimeError("no model")
+
+        with pytest.raises(RuntimeError, match="no model"):
+            async with TestParent(client):
+                pytest.fail("not reached")
+        assert vars(client.state) == {}
 
     run(loop_name, main)
 

@@ -182,13 +182,16 @@ def test_what_the_log_says(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     log_failure("greet", 7, raised(ValueError("oops")))
     log_failure("greet", 8, HandlerError("not you"))
-    failed, told = caplog.records
+    log_failure("greet", 9, HandlerError("nobody"), told=False)
+    failed, told, untold = caplog.records
     assert (failed.name, failed.levelname) == ("procwire.requests", "ERROR")
     assert failed.getMessage() == "'greet' failed on request #7"
     assert failed.exc_info is not None
     assert (failed.method, failed.request_id) == ("greet", 7)  # type: ignore[attr-defined]
     assert told.levelname == "INFO"
     assert told.exc_info is None
+    assert untold.levelname == "WARNING"
+    assert untold.getMessage() == "'greet' failed on request #9, whose caller is not told: nobody"
 
 
 def test_the_package_is_quiet_and_configures_nothing() -> None:
