@@ -12,7 +12,11 @@ import pytest
 from procwire.parent import Module, ModuleManager
 
 from ..loops import loop_factory
+from ..processes import WINE
 from .driving import DEADLINE, calls, events, run
+
+# A loop in debug mode asks for the stack at each step, which takes wine a second in each of them.
+ROUNDS = 5 if WINE else 20
 
 
 def test_a_caller_who_never_waits_lets_others_have_their_turns(loop_name: str) -> None:
@@ -101,7 +105,7 @@ def test_callers_of_a_batch(loop_name: str, debug: bool) -> None:
 
         module = calls("python")
         async with ModuleManager(module):
-            for _ in range(20):
+            for _ in range(ROUNDS):
                 tasks = [asyncio.create_task(module.send("echo", number)) for number in range(32)]
                 victim = tasks[20]
                 tasks[0].add_done_callback(lambda _, victim=victim: victim.cancel())
