@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import inspect
 import pickle
 import struct
 import sys
@@ -19,9 +20,12 @@ import pydantic
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from procwire import Client, CodecError, HandlerError, MsgpackCodec, RawCodec, ValidationError
+from procwire.arrays import Shape
 from procwire.decoders import Wanted, decoder_for
+from procwire.typed import checked
 from procwire.typed.plain import is_plain
 
 CODEC = MsgpackCodec()
@@ -436,6 +440,32 @@ def test_without_msgspec_others_name_the_extra(
 def test_without_msgspec_models_need_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert decode(Model, {"id": 1}) == Model(id=1)
+
+
+@pytest.mark.parametrize("annotation", [Any, object, inspect.Parameter.empty])
+def test_an_answer_of_which_nothing_is_said_cannot_be_checked(annotation: Any) -> None:
+    async def answer(data: Any) -> Any: ...
+
+    answer.__annotations__["return"] = annotation
+    with pytest.raises(ValueError, match="validate_result needs a return annotation"):
+        Client().handle("a", answer, validate_result=True)
+
+
+def test_an_answer_that_is_an_array_is_checked() -> None:
+    pairs = checked(Wanted(Annotated[NDArray[np.float32], Shape(-1, 2)], CODEC))
+    values = np.ones((3, 2), np.float32)
+    assert pairs.encode(values) == CODEC.encode(values)
+    with pytest.raises(CodecError, match="what the handler declares"):
+        pairs.encode(values[:, 0].copy())
+
+
+@pytest.mark.parametrize("annotation", [int, list[str]])
+def test_without_msgspec_no_answer_can_be_checked(
+    annotation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"validate_result takes msgspec: pip install"):
+        checked(Wanted(annotation, CODEC))
 
 
 def test_a_view_of_the_payload_keeps_it() -> None:
