@@ -19,6 +19,7 @@ from typing import Any, Literal
 from msgspec import UnsetType, inspect, structs
 
 from procwire.annotations import UNKNOWN
+from procwire.conversions import is_written_out
 from procwire.typed.models import is_model
 from procwire.typed.shapes import (
     ARRAYS,
@@ -142,6 +143,8 @@ class Types:
             return self._tuple(shape, direction)
         if is_object(shape) or (isinstance(shape, inspect.CustomType) and is_model(shape.cls)):
             return self._named(shape, direction)
+        if isinstance(shape, inspect.CustomType) and is_written_out(shape.cls):
+            return "string"
         return _NAMES.get(type(shape), "unknown")
 
     def _tuple(self, shape: Shape, direction: Direction) -> str:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import msgspec
@@ -167,6 +168,17 @@ def test_a_model_without_an_object_around_it() -> None:
     source = module_source(client, "worker")
     assert "export type RootModellistint = number[];" in source
     assert "export type RootModellistintInput = number[];" in source
+
+
+class Site(pydantic.BaseModel):
+    page: pydantic.HttpUrl
+    address: IPv4Address
+
+
+def test_what_travels_as_text_is_a_string() -> None:
+    client = Client().event("e", data=Site)
+    source = module_source(client, "worker")
+    assert "export interface Site {\n  page: string;\n  address: string;\n}" in source
 
 
 class Socket:

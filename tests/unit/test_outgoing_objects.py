@@ -106,6 +106,23 @@ def test_pydantic_models_say_themselves_what_is_in_them() -> None:
     assert refusal([line(at=datetime(2026, 1, 2))]).startswith("$[0].at: a naive datetime")
 
 
+class Site(pydantic.BaseModel):
+    page: pydantic.HttpUrl
+    other: pydantic.AnyUrl
+    database: pydantic.PostgresDsn
+    host: pydantic.IPvAnyAddress
+
+
+def test_urls_and_addresses_are_their_texts() -> None:
+    texts = {
+        "page": "https://example.org/a",
+        "other": "x://y",
+        "database": "postgres://user@host:5432/db",
+        "host": "127.0.0.1",
+    }
+    assert seen(Site.model_validate(texts)) == texts
+
+
 def test_attrs_classes_are_their_fields() -> None:
     assert seen(Slot(1, nested=[Slot(3)])) == {
         "x": 1,
