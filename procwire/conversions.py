@@ -116,6 +116,11 @@ def _from_model(value: Any, policies: Policies) -> Any:
     return value.model_dump(by_alias=True)
 
 
+def _from_model_dataclass(value: Any, policies: Policies) -> Any:
+    """A dataclass of pydantic's, which it serializes as it does a model."""
+    return value.__pydantic_serializer__.to_python(value, by_alias=True)
+
+
 def _from_struct(value: Any, policies: Policies) -> Any:
     """A msgspec.Struct, with the names and options that it has for its own encoders."""
     kind = type(value)
@@ -219,6 +224,14 @@ def is_written_out(kind: type) -> bool:
     return False
 
 
+def _is_model_dataclass(kind: type) -> bool:
+    """Whether it is a dataclass of pydantic's, and no other one that derives from such."""
+    for cls in kind.__mro__:
+        if "__dataclass_fields__" in vars(cls):
+            return "__pydantic_serializer__" in vars(cls)
+    return False
+
+
 def _derives_from(*classes: type) -> Callable[[type], bool]:
     return lambda kind: issubclass(kind, classes)
 
@@ -237,6 +250,7 @@ _CONVERTERS: tuple[tuple[Callable[[type], bool], _Converter], ...] = (
     (is_written_out, lambda value, policies: str(value)),
     (_derives_from(set, frozenset), lambda value, policies: list(value)),
     (_has("model_dump"), _from_model),
+    (_is_model_dataclass, _from_model_dataclass),
     (_has("__struct_config__"), _from_struct),
     (_has("__attrs_attrs__"), _from_attrs),
     (_derives_from(Mapping), lambda value, policies: dict(value)),
