@@ -121,6 +121,46 @@ class Holder(msgspec.Struct):
     more: list[Model] = []
 
 
+class Search(pydantic.BaseModel):
+    words: str
+    limit: int = 10
+
+
+class Lookup(pydantic.BaseModel):
+    id: int | str
+    depth: int | bool = 1
+
+
+class Text(pydantic.BaseModel):
+    type: Literal["text"]
+    text: str
+    size: int = 10
+
+
+class Image(pydantic.BaseModel):
+    type: Literal["image"]
+    image: dict[str, int]
+    alt: str = "-"
+    parts: "list[Text | Image]" = []
+
+
+class Parsed(pydantic.BaseModel):
+    text: pydantic.Json[dict[str, int]]
+
+
+class Alert(pydantic.BaseModel):
+    to: str = pydantic.Field(validation_alias=pydantic.AliasPath("header", "to"))
+
+
+Block = Annotated[Text | Image, pydantic.Field(discriminator="type")]
+
+
+class Page(msgspec.Struct):
+    alert: Alert | None = None
+    body: Search | None = None
+    found: pydantic.RootModel[list[Search | Lookup]] | None = None
+
+
 def decode(annotation: Any, value: Any, *, nil_as_missing: bool = False) -> Any:
     payload = value if isinstance(value, Raw) else msgpack.packb(value, datetime=True)
     return decoder_for(Wanted(annotation, CODEC, nil_as_missing)).decode(payload)
@@ -264,6 +304,28 @@ MISMATCHES = [
     (Model, {}, "$.id", "a value", "nothing"),
     (list[Model], [{"id": 1}, {"id": 1, "tags": [5]}], "$[1].tags[0]", "a valid string", "int"),
     (Holder, {"model": {"id": 1}, "more": [{"id": []}]}, "$.more[0].id", "a valid integer", "list"),
+    # The names of a union's members are no part of a path.
+    (list[Search | Lookup], [{"words": 5}], "$[0].words", "a valid string", "int"),
+    (list[Search | Lookup], [{"limit": 5}], "$[0].words", "a value", "nothing"),
+    (Search | Lookup, "a", "$",
+     "a valid dictionary or instance of Search", "str"),
+    (dict[str, Search | Lookup], {"Search": {}}, "$.Search.words", "a value", "nothing"),
+    (Lookup, {"id": []}, "$.id", "a valid integer", "list"),
+    (list[Block], [{"type": "text", "text": 5}], "$[0].text", "a valid string", "int"),
+    (list[Block], [{"type": "text"}], "$[0].text", "a value", "nothing"),
+    (list[Block], [{"type": "text", "text": "", "size": []}], "$[0].size", "a valid integer",
+     "list"),
+    (list[Block], [{"type": "image", "image": {"width": []}}], "$[0].image.width",
+     "a valid integer", "list"),
+    (list[Block], [{"type": "image", "image": {}, "alt": 5}], "$[0].alt", "a valid string", "int"),
+    (list[Block], [{"type": "image", "image": {}, "parts": [{"type": "text", "text": 5}]}],
+     "$[0].parts[0].text", "a valid string", "int"),
+    # pydantic has parsed something there that is no part of the payload.
+    (Parsed, {"text": '{"a": "b"}'}, "$.text.a",
+     "a valid integer, unable to parse string as an integer", "'b'"),
+    (Alert, {"header": {}}, "$.header.to", "a value", "nothing"),
+    (Alert, {"header": {"to": 5}}, "$.header.to", "a valid string", "int"),
+    (Page, {"found": [{"words": 5}]}, "$.found[0].words", "a valid string", "int"),
 ]  # fmt: skip
 
 
@@ -320,7 +382,12 @@ NIL = [
     (list[Query], [{"text": "a", "items": None}], [Query("a")]),
     (Model, {"id": 1, "tags": None}, Model(id=1)),
     (Holder, {"model": {"id": 1, "tags": None}}, Holder(Model(id=1))),
-]
+    (list[Search | Lookup], [{"words": "a", "limit": None}], [Search(words="a")]),
+    (Lookup, {"id": 1, "depth": None}, Lookup(id=1)),
+    (list[Block], [{"type": "text", "text": "a", "size": None}], [Text(type="text", text="a")]),
+    (list[Block], [{"type": "image", "image": {"alt": 1}, "alt": None}],
+     [Image(type="image", image={"alt": 1})]),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("annotation", "value", "expected"), NIL)
