@@ -397,6 +397,34 @@ def test_nil_as_missing(annotation: Any, value: Any, expected: Any) -> None:
         decode(annotation, value)
 
 
+class Unfit(pydantic.BaseModel, strict=True):
+    colour: Colour
+
+
+class Fit(pydantic.BaseModel, strict=True):
+    colour: Colour = pydantic.Field(strict=False)
+    id: uuid.UUID = pydantic.Field(strict=False)
+    day: date = pydantic.Field(strict=False)
+    sizes: tuple[int, ...] = pydantic.Field(strict=False)
+
+
+def test_a_strict_model_is_lenient_where_it_says_so() -> None:
+    payload = {
+        "colour": "red",
+        "id": str(uuid.UUID(int=1)),
+        "day": "2023-11-14",
+        "sizes": [1, 2],
+    }
+    expected = Fit(colour=Colour.RED, id=uuid.UUID(int=1), day=date(2023, 11, 14), sizes=(1, 2))
+    assert decode(Fit, payload) == expected
+    with pytest.raises(
+        ValidationError, match=r"^\$\.sizes\[0\]: expected a valid integer, got str"
+    ):
+        decode(Fit, {**payload, "sizes": ["1"]})
+    with pytest.raises(ValidationError, match=r"^\$\.colour: expected an instance of Colour"):
+        decode(Unfit, {"colour": "red"})
+
+
 def test_nil_is_not_missing_where_there_is_no_default() -> None:
     for annotation in (Query, Model):
         with pytest.raises(ValidationError):
