@@ -34,7 +34,7 @@ export interface Order {
   placed: Date;
   lines: LineInput[];
   currency?: Currency;
-  discounts?: Record<string, string | number>;
+  discounts?: { [key: string]: string | number };
   signature?: Uint8Array;
 }
 

@@ -19,7 +19,7 @@ from msgpack import ExtType
 from procwire.errors import CodecError
 from procwire.policies import Policies
 
-__all__ = ["aware", "convert"]
+__all__ = ["aware", "convert", "is_written_out"]
 
 _Converter = Callable[[Any, Policies], Any]
 
@@ -28,7 +28,15 @@ _MILLISECOND = timedelta(milliseconds=1)
 _DATE_EXTENSION = 2
 _pack_float64 = struct.Struct(">d").pack
 
-_WRITTEN_OUT = (("uuid", "UUID"), ("decimal", "Decimal"), ("pathlib", "PurePath"))
+_WRITTEN_OUT = (
+    ("uuid", "UUID"),
+    ("decimal", "Decimal"),
+    ("pathlib", "PurePath"),
+    ("ipaddress", "IPv4Address"),
+    ("ipaddress", "IPv4Network"),
+    ("ipaddress", "IPv6Address"),
+    ("ipaddress", "IPv6Network"),
+)
 
 
 def convert(value: Any, policies: Policies) -> Any:
@@ -106,6 +114,11 @@ def _from_timedelta(value: timedelta, policies: Policies) -> str:
 def _from_model(value: Any, policies: Policies) -> Any:
     """Pydantic's models know best; their aliases are the names for others."""
     return value.model_dump(by_alias=True)
+
+
+def _from_model_dataclass(value: Any, policies: Policies) -> Any:
+    """A dataclass of pydantic's, which it serializes as it does a model."""
+    return value.__pydantic_serializer__.to_python(value, by_alias=True)
 
 
 def _from_struct(value: Any, policies: Policies) -> Any:
@@ -198,13 +211,24 @@ def _from_hook(value: Any, policies: Policies) -> Any:
     return policies.default(value)
 
 
-def _is_written_out(kind: type) -> bool:
+def is_written_out(kind: type) -> bool:
     """Whether values of the type travel as their text."""
+    if hasattr(kind, "unicode_string"):
+        # A URL of pydantic's.
+        return True
     for module_name, name in _WRITTEN_OUT:
         # Without the module there can be no such value, and no reason to load the module.
         module = sys.modules.get(module_name)
         if module is not None and issubclass(kind, getattr(module, name)):
             return True
+    return False
+
+
+def _is_model_dataclass(kind: type) -> bool:
+    """Whether it is a dataclass of pydantic's, and no other one that derives from such."""
+    for cls in kind.__mro__:
+        if "__dataclass_fields__" in vars(cls):
+            return "__pydantic_serializer__" in vars(cls)
     return False
 
 
@@ -223,9 +247,10 @@ _CONVERTERS: tuple[tuple[Callable[[type], bool], _Converter], ...] = (
     (_derives_from(date, time), _from_date_or_time),
     (_derives_from(timedelta), _from_timedelta),
     (_derives_from(enum.Enum), lambda value, policies: value.value),
-    (_is_written_out, lambda value, policies: str(value)),
+    (is_written_out, lambda value, policies: str(value)),
     (_derives_from(set, frozenset), lambda value, policies: list(value)),
     (_has("model_dump"), _from_model),
+    (_is_model_dataclass, _from_model_dataclass),
     (_has("__struct_config__"), _from_struct),
     (_has("__attrs_attrs__"), _from_attrs),
     (_derives_from(Mapping), lambda value, policies: dict(value)),

@@ -70,7 +70,7 @@ class Registration:
         decoder, encoder = decoder_for(wanted), self.response_codec
         if self.validate_result:
             answer = self.answer_type()
-            if answer is UNKNOWN:
+            if answer in (UNKNOWN, Any, object):
                 raise ValueError("validate_result needs a return annotation that says what it is")
             # Most workers have no use for it.
             from procwire.typed import checked

@@ -170,7 +170,8 @@ class Registrations:
                 parameter is annotated with; of a batch the type of one payload. ``object`` leaves
                 them as the codec decodes them.
             validate_result: Whether answers must be what the handler's return annotation says; one
-                that is not is an error to the caller. Costs as much as decoding the answer.
+                that is not is an error to the caller. Costs as much as decoding the answer. An
+                annotation that admits anything, ``Any`` or ``object``, is a ``ValueError``.
 
         Raises:
             AlreadyStartedError: the client has been started.

@@ -170,6 +170,9 @@ def _cast(array: pa.Array, target: pa.DataType) -> pa.Array:
         return _cast(array.cast(pa.list_(kind.value_field)), target)
     if types.is_nested(kind):
         return _with_child(array, target)
+    if types.is_decimal(kind) and types.is_floating(target):
+        # Arrow computes it in floats, and rounds more than once; what it reads is the nearest.
+        array = array.cast(pa.large_string())
     # A timestamp loses digits: that is what the option is for.
     return array.cast(target, safe=not types.is_timestamp(kind))
 

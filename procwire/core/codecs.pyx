@@ -6,7 +6,8 @@
 
 from cpython.buffer cimport (PyBUF_CONTIG_RO, PyBUF_FORMAT, PyBuffer_Release,
                              PyObject_CheckBuffer, PyObject_GetBuffer)
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.bytes cimport (PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize,
+                            PyBytes_GET_SIZE)
 
 from libc.string cimport strchr
 
@@ -51,9 +52,19 @@ cdef class RawCodec(Codec):
         return write_bytes_like(writer, method_id, flags, request_id, value, owned)
 
     def encode(self, value):
-        if not PyObject_CheckBuffer(value):
-            raise not_bytes_like(value)
-        return bytes(value)
+        """The bytes that are sent.
+
+        Raises:
+            CodecError: it is not bytes-like, not contiguous, or an array of Python objects.
+        """
+        cdef Py_buffer view
+        if PyBytes_CheckExact(value):
+            return value
+        view_bytes_like(value, &view)
+        try:
+            return bytes_of(&view)
+        finally:
+            PyBuffer_Release(&view)
 
     def decode(self, payload):
         return bytes(payload)
@@ -110,23 +121,35 @@ cdef int write_bytes_like(FrameWriter writer, int method_id, int flags, uint32_t
             return writer.write_frame(method_id, flags, request_id,
                                       PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
         return writer.write_large_frame(method_id, flags, request_id, payload)
-    if not PyObject_CheckBuffer(payload):
-        raise not_bytes_like(payload)
+    view_bytes_like(payload, &view)
     try:
-        PyObject_GetBuffer(payload, &view, PyBUF_CONTIG_RO | PyBUF_FORMAT)
-    except (BufferError, ValueError) as error:
-        # Some exporters, NumPy's arrays among them, say so with a ValueError.
-        raise CodecError(f"a raw payload must be contiguous in memory: {error}") from error
-    try:
-        if view.format != NULL and strchr(view.format, b"O") != NULL:
-            # Its bytes are addresses in this process.
-            raise CodecError("a raw payload cannot be an array of Python objects")
         if view.len <= LARGE_PAYLOAD:
             return writer.write_frame(
                 method_id, flags, request_id, <const char *>view.buf, view.len)
+        if not owned:
+            # The transport may hold the payload long after this call; whoever can still change it
+            # would change what the parent receives.
+            payload = bytes_of(&view)
     finally:
         PyBuffer_Release(&view)
-    # The transport may hold the payload long after this call; whoever can still change it
-    # would change what the parent receives.
-    return writer.write_large_frame(
-        method_id, flags, request_id, payload if owned else bytes(payload))
+    return writer.write_large_frame(method_id, flags, request_id, payload)
+
+
+cdef int view_bytes_like(object payload, Py_buffer *view) except -1:
+    if not PyObject_CheckBuffer(payload):
+        raise not_bytes_like(payload)
+    try:
+        PyObject_GetBuffer(payload, view, PyBUF_CONTIG_RO | PyBUF_FORMAT)
+    except (BufferError, ValueError) as error:
+        # Some exporters, NumPy's arrays among them, say so with a ValueError.
+        raise CodecError(f"a raw payload must be contiguous in memory: {error}") from error
+    if view.format != NULL and strchr(view.format, b"O") != NULL:
+        PyBuffer_Release(view)
+        # Its bytes are addresses in this process.
+        raise CodecError("a raw payload cannot be an array of Python objects")
+    return 0
+
+
+cdef bytes bytes_of(Py_buffer *view):
+    # Of a number with a buffer, as NumPy's are, bytes() would make as many zeros as it says.
+    return PyBytes_FromStringAndSize(<const char *>view.buf, view.len)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from procwire._core import CheckedCodec, MsgpackCodec, TypedCodec
+from procwire._core import CheckedCodec, MsgpackCodec
 from procwire.codecs import Codec
 from procwire.decoders import Wanted
 from procwire.decoders import decoder_for as any_decoder_for
@@ -58,7 +58,7 @@ def checked(wanted: Wanted) -> Codec:
     if not isinstance(wanted.codec, MsgpackCodec):
         raise ValueError(f"validate_result is for MessagePack, not for {wanted.codec.name!r}")
     decoder = any_decoder_for(wanted)
-    if not isinstance(decoder, TypedCodec):
+    if decoder is wanted.codec:
         raise ImportError("validate_result takes msgspec: pip install 'procwire[typed]'")
 
     def check(payload: bytes) -> None:

@@ -29,6 +29,9 @@ __all__ = ["Leniency"]
 
 _Change = Callable[[Any], Any]
 
+_ANY = inspect.AnyType()
+"""One for all: what is looked up by a type's identity is kept."""
+
 
 class Leniency:
     """Reads what JavaScript meant.
@@ -100,7 +103,7 @@ class Leniency:
         else:
             shapes = [field.type for field in fields_of(shape)]
             if tag_of(shape) is not None:
-                shapes.insert(0, inspect.AnyType())
+                shapes.insert(0, _ANY)
         # Of an array of another length the decoder will say so.
         changed = [self.apply(item, part) for item, part in zip(shapes, value, strict=False)]
         return changed + value[len(changed) :]

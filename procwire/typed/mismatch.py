@@ -16,7 +16,7 @@ from msgspec import inspect
 from procwire.errors import ValidationError
 from procwire.failures import describe as describe_error
 from procwire.failures import printable
-from procwire.typed.models import explain_model
+from procwire.typed.faults import explain_model
 from procwire.typed.shapes import (
     ARRAYS,
     Shape,
@@ -72,9 +72,9 @@ def explain(
         steps.append(unknown["name"])
         _, value = _look_up(steps, tree, shape)
         return _error(steps, "no field of this name", kind_of(value))
-    if hasattr(error.__cause__, "errors"):
-        return _inside(steps, explain_model(error.__cause__))
     place, value = _look_up(steps, tree, shape)
+    if hasattr(error.__cause__, "errors"):
+        return _inside(steps, explain_model(error.__cause__, value))
     if _OTHER_TYPE.fullmatch(what):
         return _error(steps, _or_any(place), kind_of(value))
     return _error(steps, _or_any(place), shown(value), _reason(error, what))

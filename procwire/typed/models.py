@@ -10,11 +10,11 @@ from typing import Any
 from procwire._core import TypedCodec
 from procwire.codecs import Codec
 from procwire.errors import CodecError, ValidationError
-from procwire.failures import describe, printable
+from procwire.failures import describe
+from procwire.typed.faults import explain_model, take_none_away
 from procwire.typed.plain import name_of
-from procwire.typed.values import kind_of, shown
 
-__all__ = ["explain_model", "has_models", "is_model", "model_decoder", "model_from_tree"]
+__all__ = ["has_models", "is_model", "model_decoder", "model_from_tree"]
 
 
 def is_model(annotation: Any) -> bool:
@@ -37,12 +37,16 @@ def model_decoder(annotation: Any, plain: Codec, nil_as_missing: bool) -> TypedC
     _adapter(annotation)
 
     def decode(payload: bytes) -> Any:
-        return model_from_tree(annotation, plain.decode(payload), nil_as_missing)
+        tree = plain.decode(payload)
+        try:
+            return model_from_tree(annotation, tree, nil_as_missing)
+        except ValueError as error:
+            if hasattr(error, "errors"):
+                raise explain_model(error, tree) from error
+            raise
 
     def recover(_payload: bytes, failure: Exception) -> Any:
-        if hasattr(failure, "errors"):
-            raise explain_model(failure) from failure
-        if isinstance(failure, CodecError | MemoryError | RecursionError):
+        if isinstance(failure, CodecError | ValidationError | MemoryError | RecursionError):
             raise failure
         raise ValidationError(
             "$", name_of(annotation), "a value that it refuses", describe(failure)
@@ -62,7 +66,7 @@ def model_from_tree(annotation: Any, tree: Any, nil_as_missing: bool) -> Any:
         return validate(tree)
     except ValueError as error:
         # All that is wrong is told at once, so that this is done once.
-        if not nil_as_missing or not _take_none_away(error, tree):
+        if not nil_as_missing or not take_none_away(error, tree):
             raise
     return validate(tree)
 
@@ -70,44 +74,3 @@ def model_from_tree(annotation: Any, tree: Any, nil_as_missing: bool) -> Any:
 @functools.cache
 def _adapter(annotation: Any) -> Any:
     return importlib.import_module("pydantic").TypeAdapter(annotation)
-
-
-def _take_none_away(error: Any, tree: Any) -> bool:
-    """Remove the fields in which ``None`` was refused; whether there were any."""
-    found = False
-    for fault in _faults(error):
-        *way, name = fault["loc"] or (None,)
-        place = tree
-        try:
-            for step in way:
-                place = place[step]
-        except (KeyError, IndexError, TypeError):
-            continue
-        if isinstance(place, dict) and name in place and place[name] is None:
-            del place[name]
-            found = True
-    return found
-
-
-def explain_model(error: Any) -> ValidationError:
-    """The error to the caller, for one of pydantic's."""
-    first, *more = _faults(error)
-    path = "$"
-    for step in first["loc"]:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}"
-    message = printable(first["msg"])
-    expected, got, reason = message, shown(first["input"]), None
-    if first["type"] == "missing":
-        expected, got = "a value", "nothing"
-    elif message.startswith("Input should be "):
-        expected = message.removeprefix("Input should be ")
-        if first["type"].endswith("_type"):
-            got = kind_of(first["input"])
-    if more:
-        reason = f"and {len(more)} more"
-    return ValidationError(printable(path), expected, got, reason)
-
-
-def _faults(error: Any) -> list[dict[str, Any]]:
-    faults: list[dict[str, Any]] = error.errors(include_url=False, include_context=False)
-    return faults

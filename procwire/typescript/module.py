@@ -50,7 +50,7 @@ export function {function}(name = {default}): {name} {{
 """
 
 _RESERVED = ("Array", "AsyncGenerator", "Buffer", "Date", "Events", "ExtractSchema", "Methods",
-             "MethodsWithResponseType", "MethodsWithoutResponseType", "Module", "Promise", "Record",
+             "MethodsWithResponseType", "MethodsWithoutResponseType", "Module", "Promise",
              "SendReturn", "Uint8Array")  # fmt: skip
 """What types cannot be called that have the names of Python's classes."""
 

@@ -7,6 +7,7 @@ with a default may be left out by who sends, and is there for who receives; byte
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import types
@@ -15,9 +16,10 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any, Literal
 
-from msgspec import inspect
+from msgspec import UnsetType, inspect, structs
 
 from procwire.annotations import UNKNOWN
+from procwire.conversions import is_written_out
 from procwire.typed.models import is_model
 from procwire.typed.shapes import (
     ARRAYS,
@@ -29,6 +31,7 @@ from procwire.typed.shapes import (
     unwrap,
     walk,
 )
+from procwire.typescript.models import ModelField, is_root, received_fields, sent_fields
 
 __all__ = ["Direction", "Types"]
 
@@ -51,6 +54,13 @@ _NAMES: dict[type[Shape], str] = {
 _BYTES = (inspect.BytesType, inspect.ByteArrayType, inspect.MemoryViewType)
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
+
+_RESERVED_WORDS = {
+    "break", "case", "catch", "class", "const", "continue", "debugger", "default", "delete",
+    "do", "else", "enum", "export", "extends", "false", "finally", "for", "function", "if",
+    "import", "in", "instanceof", "new", "null", "return", "super", "switch", "this", "throw",
+    "true", "try", "typeof", "var", "void", "while", "with",
+}  # fmt: skip
 
 
 class Types:
@@ -82,7 +92,9 @@ class Types:
                 if is_object(part) or isinstance(part, inspect.CustomType):
                     seen.add(_key(part))
                 if isinstance(part, inspect.CustomType) and is_model(part.cls):
-                    todo += [self._shape_of(field.annotation) for _, field in _model_fields(part)]
+                    todo += [
+                        self._shape_of(field.annotation) for field in _model_fields(part, direction)
+                    ]
 
     def text(self, annotation: Any, direction: Direction) -> str:
         """The type as TypeScript has it; ``unknown`` for what it has no word for."""
@@ -116,7 +128,7 @@ class Types:
         if isinstance(shape, inspect.LiteralType):
             return _union(map(json.dumps, shape.values))
         if isinstance(shape, inspect.EnumType):
-            return self._named(shape, "received", _enum(shape.cls))
+            return self._named(shape, "received")
         if isinstance(shape, _BYTES):
             return "Uint8Array" if direction == "sent" else "Buffer"
         if isinstance(shape, inspect.DecimalType):
@@ -125,56 +137,59 @@ class Types:
             item = self._text(shape.item_type, direction)
             return f"{item}[]" if _IDENTIFIER.fullmatch(item) else f"Array<{item}>"
         if isinstance(shape, inspect.DictType):
-            return f"Record<string, {self._text(shape.value_type, direction)}>"
+            # A type may be made of itself in here, which it may not be in a Record.
+            return f"{{ [key: string]: {self._text(shape.value_type, direction)} }}"
         if is_array(shape):
             return self._tuple(shape, direction)
         if is_object(shape) or (isinstance(shape, inspect.CustomType) and is_model(shape.cls)):
-            return self._interface(shape, direction)
+            return self._named(shape, direction)
+        if isinstance(shape, inspect.CustomType) and is_written_out(shape.cls):
+            return "string"
         return _NAMES.get(type(shape), "unknown")
 
     def _tuple(self, shape: Shape, direction: Direction) -> str:
         if isinstance(shape, inspect.TupleType):
             return f"[{', '.join(self._text(item, direction) for item in shape.item_types)}]"
         tag = tag_of(shape)
-        items = [] if tag is None else [f"{tag[0]}: {json.dumps(tag[1])}"]
+        items = [] if tag is None else [(tag[0], json.dumps(tag[1]), "")]
+        may_be_missing = _may_be_missing(shape, direction)
         for field in fields_of(shape):
-            mark = "?" if direction == "sent" and not field.required else ""
-            items.append(f"{field.name}{mark}: {self._text(field.type, direction)}")
-        return f"[{', '.join(items)}]"
+            mark = "?" if field.encode_name in may_be_missing else ""
+            items.append((field.name, self._text(field.type, direction), mark))
+        if all(_is_label(name) for name, _, _ in items):
+            return f"[{', '.join(f'{name}{mark}: {text}' for name, text, mark in items)}]"
+        return f"[{', '.join(f'({text})?' if mark else text for _, text, mark in items)}]"
 
-    def _interface(self, shape: Shape, direction: Direction) -> str:
-        known = self._names.get((_key(shape), direction))
-        if known is not None:
-            return known
-        # Before its fields are written, which may be of this type again.
-        name = self._new_name(shape, direction)
-        lines = [f"  {field};" for field in self._fields(shape, direction)]
-        self._declared[name] = "\n".join([f"export interface {name} {{", *lines, "}"])
+    def _named(self, shape: Shape, direction: Direction) -> str:
+        name = self._names.get((_key(shape), direction))
+        if name is None:
+            # Before it is declared, since it may be made of itself.
+            name = self._new_name(shape, direction)
+            self._declared[name] = self._declaration(name, shape, direction)
         return name
+
+    def _declaration(self, name: str, shape: Shape, direction: Direction) -> str:
+        if isinstance(shape, inspect.EnumType):
+            return f"export type {name} = {_enum(shape.cls)};"
+        if isinstance(shape, inspect.CustomType) and is_root(shape.cls):
+            root, *_ = _model_fields(shape, direction)
+            return f"export type {name} = {self.text(root.annotation, direction)};"
+        lines = [f"  {field};" for field in self._fields(shape, direction)]
+        return "\n".join([f"export interface {name} {{", *lines, "}"])
 
     def _fields(self, shape: Shape, direction: Direction) -> list[str]:
         tag = tag_of(shape)
         fields = [] if tag is None else [f"{_property(tag[0])}: {json.dumps(tag[1])}"]
         if isinstance(shape, inspect.CustomType):
-            for name, field in _model_fields(shape):
-                optional = direction == "sent" and not field.is_required()
-                text = self.text(field.annotation, direction)
+            for name, annotation, optional in _model_fields(shape, direction):
+                text = self.text(annotation, direction)
                 fields.append(f"{_property(name)}{'?' if optional else ''}: {text}")
+        may_be_missing = _may_be_missing(shape, direction)
         for field in fields_of(shape):
-            # What a TypedDict need not have is missing on the way back as well.
-            optional = not field.required and (
-                direction == "sent" or isinstance(shape, inspect.TypedDictType)
-            )
+            mark = "?" if field.encode_name in may_be_missing else ""
             text = self._text(field.type, direction)
-            fields.append(f"{_property(field.encode_name)}{'?' if optional else ''}: {text}")
+            fields.append(f"{_property(field.encode_name)}{mark}: {text}")
         return fields
-
-    def _named(self, shape: inspect.EnumType, direction: Direction, text: str) -> str:
-        known = self._names.get((_key(shape), direction))
-        if known is None:
-            known = self._new_name(shape, direction)
-            self._declared[known] = f"export type {known} = {text};"
-        return known
 
     def _new_name(self, shape: Shape, direction: Direction) -> str:
         key = _key(shape)
@@ -199,27 +214,47 @@ class Types:
 def _key(shape: Shape) -> object:
     """What is the same type: a class, unless it has parameters."""
     cls = getattr(shape, "cls", None)
+    if is_model(cls):
+        # Of parameters pydantic makes another class.
+        return cls
     return id(shape) if cls is None or hasattr(cls, "__parameters__") else cls
 
 
 def _differs(shape: Shape) -> bool:
     """Whether who sends it may write it otherwise than who receives it will see it."""
-    for part in walk(shape):
-        if isinstance(part, (*_BYTES, inspect.DecimalType, inspect.CustomType)):
-            return True
-        if not isinstance(part, inspect.TypedDictType) and any(
-            not field.required for field in fields_of(part)
-        ):
-            return True
-    return False
-
-
-def _model_fields(shape: inspect.CustomType) -> list[tuple[str, Any]]:
-    """The fields of a pydantic model, by the names that they have in a payload."""
-    fields = getattr(shape.cls, "model_fields", None) or getattr(
-        shape.cls, "__pydantic_fields__", {}
+    return any(
+        isinstance(part, (*_BYTES, inspect.DecimalType, inspect.CustomType))
+        or _may_be_missing(part, "sent") != _may_be_missing(part, "received")
+        for part in walk(shape)
     )
-    return [(field.validation_alias or name, field) for name, field in fields.items()]
+
+
+def _may_be_missing(shape: Shape, direction: Direction) -> set[str]:
+    """The fields that need not be there, by their names in a payload."""
+    fields = fields_of(shape)
+    if is_array(shape):
+        # Nothing is left out in the middle of an array.
+        last = itertools.takewhile(lambda field: not field.required, reversed(fields))
+        return {field.encode_name for field in last} if direction == "sent" else set()
+    optional = {field.encode_name for field in fields if not field.required}
+    if direction == "sent" or isinstance(shape, inspect.TypedDictType):
+        return optional
+    return _omitted(shape.cls, optional) if isinstance(shape, inspect.StructType) else set()
+
+
+def _omitted(struct: Any, optional: set[str]) -> set[str]:
+    """The fields that are not sent when they have their default, or are unset."""
+    config = (typing.get_origin(struct) or struct).__struct_config__
+    unset = {
+        field.encode_name
+        for field in structs.fields(struct)
+        if UnsetType in typing.get_args(field.type)
+    }
+    return unset | optional if config.omit_defaults else unset
+
+
+def _model_fields(shape: inspect.CustomType, direction: Direction) -> Iterable[ModelField]:
+    return (sent_fields if direction == "sent" else received_fields)(shape.cls)
 
 
 def _enum(cls: type[Enum]) -> str:
@@ -233,3 +268,8 @@ def _union(parts: Iterable[str]) -> str:
 
 def _property(name: str) -> str:
     return name if _IDENTIFIER.fullmatch(name) else json.dumps(name)
+
+
+def _is_label(name: str) -> bool:
+    """Whether an item of a tuple may be called that."""
+    return _IDENTIFIER.fullmatch(name) is not None and name not in _RESERVED_WORDS

@@ -10,10 +10,13 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import msgpack
+import msgspec
 import pytest
 
-from procwire import NotConnectedError, track_requests
+from procwire import MsgpackCodec, NotConnectedError, track_requests
 from procwire._core import METHOD_ID_ABORT, METHOD_ID_AUTH
+from procwire.decoders import Wanted, decoder_for
 
 from ..loops import loop_factory
 from .growth import TURNS, Growth, measure
@@ -279,4 +282,35 @@ def test_middleware_keeps_nothing(method: str) -> None:
             return await measure(lambda count: peer.call(method, count))
 
     growth = run("asyncio", main())
+    assert not growth.leaks, growth
+
+
+class Cat(msgspec.Struct, array_like=True, tag=True):
+    lives: int
+
+
+class Dog(msgspec.Struct, array_like=True, tag=True):
+    weight: int
+    names: list[str] = []
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (list[Cat | Dog], [["Cat", 2.0**60], ["Dog", 1, []]]),
+        (list[int | None], [2.0**60, None]),
+        (dict[int, int], {"1": 2.0**60}),
+        (dict[str, tuple[int, str]], {"a": [2.0**60, "b"]}),
+    ],
+    ids=str,
+)
+def test_payloads_that_are_read_leniently_keep_nothing(annotation: Any, value: Any) -> None:
+    decoder = decoder_for(Wanted(annotation, MsgpackCodec()))
+    payload = msgpack.packb(value)
+
+    async def decode(count: int) -> None:
+        for _ in range(count):
+            decoder.decode(payload)
+
+    growth = run("asyncio", measure(decode))
     assert not growth.leaks, growth

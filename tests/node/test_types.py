@@ -6,13 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import msgspec
+import pydantic
 import pytest
 
 from procwire import Client
 from procwire.typescript.module import module_source
+from procwire.typescript.types import Types
 
 from ..processes import WINE
 
@@ -125,6 +128,75 @@ def test_untyped_handlers() -> None:
     source = module_source(client, "worker")
     assert "requestCodec: msgpack<unknown>(), responseCodec: msgpack<unknown>()" in source
     assert '.event("e", { codec: msgpack<unknown>() });' in source
+
+
+def tuple_type(*fields: object, **options: object) -> str:
+    """What is written for an array that the parent sends."""
+    struct = msgspec.defstruct("Row", fields, array_like=True, **options)  # type: ignore[arg-type]
+    return Types().text(struct, "sent")
+
+
+def test_items_of_tuples_are_labelled_where_all_can_be() -> None:
+    assert tuple_type(("old", int), ("new_", int)) == "[old: number, new_: number]"
+    for name in ("new", "default", "delete", "enum", "var", "größe"):
+        assert tuple_type((name, int), ("b", int)) == "[number, number]"
+        assert tuple_type("b", (name, int | None, None)) == "[unknown, (number | null)?]"
+    assert tuple_type("a", tag=3, tag_field="kind") == "[kind: 3, a: unknown]"
+    assert tuple_type("a", tag=3, tag_field="my-tag") == "[3, unknown]"
+
+
+def test_only_the_last_items_of_a_tuple_may_be_missing() -> None:
+    fields = [("a", int, 1), ("b", int), ("c", int, 1)]
+    assert tuple_type(*fields, kw_only=True) == "[a: number, b: number, c?: number]"
+
+
+class Changed(msgspec.Struct, omit_defaults=True):
+    a: int
+    b: int | msgspec.UnsetType
+    c: str = ""
+
+
+def test_what_is_omitted_may_be_missing_on_the_way_back() -> None:
+    client = Client().handle("x", lambda data: data, data=Changed).event("e", data=Changed)
+    source = module_source(client, "worker")
+    assert "export interface Changed {\n  a: number;\n  b?: number;\n  c?: string;\n}" in source
+    assert "export interface ChangedInput {\n  a: number;\n  b: number;\n  c?: string;\n}" in source
+
+
+class Person(pydantic.BaseModel):
+    city: str = pydantic.Field("", validation_alias=pydantic.AliasPath("places", 0))
+    mail: str = pydantic.Field(
+        validation_alias=pydantic.AliasChoices(pydantic.AliasPath("mails", 0), "mail", "email")
+    )
+    places: list[str] = []
+    country: str = pydantic.Field("", validation_alias=pydantic.AliasPath("places", 1))
+
+
+def test_a_model_that_finds_several_fields_in_one_place() -> None:
+    client = Client().handle("x", lambda data: data, data=Person)
+    source = module_source(client, "worker")
+    assert "export interface Person {\n  places?: string[];\n  mail: string;\n}" in source
+
+
+Numbers = pydantic.RootModel[list[int]]
+
+
+def test_a_model_without_an_object_around_it() -> None:
+    client = Client().handle("x", lambda data: data, data=Numbers).event("e", data=Numbers)
+    source = module_source(client, "worker")
+    assert "export type RootModellistint = number[];" in source
+    assert "export type RootModellistintInput = number[];" in source
+
+
+class Site(pydantic.BaseModel):
+    page: pydantic.HttpUrl
+    address: IPv4Address
+
+
+def test_what_travels_as_text_is_a_string() -> None:
+    client = Client().event("e", data=Site)
+    source = module_source(client, "worker")
+    assert "export interface Site {\n  page: string;\n  address: string;\n}" in source
 
 
 class Socket:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -51,7 +52,7 @@ class Named(msgspec.Struct, rename="camel"):
 NAMES: dict[str, Any] = {
     "array": array, "np": np, "Color": Color, "Pair": Pair, "Point": Point, "Named": Named,
     "UTC": UTC, "date": date, "datetime": datetime, "time": time, "timedelta": timedelta,
-    "Decimal": Decimal, "PurePosixPath": PurePosixPath, "UUID": UUID,
+    "Decimal": Decimal, "PurePosixPath": PurePosixPath, "UUID": UUID, "ip_address": ip_address,
     "ExtType": ExtType, "Timestamp": Timestamp,
 }  # fmt: skip
 

@@ -13,6 +13,8 @@ const methods = {
   letters: { response: "stream" },
   begin: { response: "ack" },
   norms: {},
+  sign_up: {},
+  json: {},
 };
 const worker = sharedWorker("typed.py", { methods });
 const lenient = sharedWorker("typed.py", { methods, env: { NIL_AS_MISSING: "1" } });
@@ -52,6 +54,19 @@ for (const [name, fields, expected] of SEEN) {
     assert.equal(await worker.send("describe", { id: 1, ...fields }), item(expected));
   });
 }
+
+test("a model is sent by other names than it was read", async () => {
+  const input = { userName: "Ada", email: "a@b", address: { city: "London" }, password: "x" };
+  assert.deepEqual(await worker.send("sign_up", input), {
+    "user-name": "Ada",
+    mail: "a@b",
+    city: "London",
+    street: "-",
+    greeting: "Dear Ada",
+  });
+  const tree = { a: ["b", 1, null] };
+  assert.deepEqual(await worker.send("json", tree), tree);
+});
 
 test("whole numbers of 2**53 and more are integers", async () => {
   const text = await worker.send("describe", { id: 2 ** 53 });

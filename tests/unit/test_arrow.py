@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -209,6 +210,39 @@ def test_a_column_that_cannot_be_cast_is_named() -> None:
     nested = pa.array([{"deep": [2**60]}])
     with pytest.raises(CodecError, match=r"^\$\.s: struct<.*> cannot be sent as struct<.*double"):
         codec.encode({"s": nested})
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.decimal32(9, 2),
+        pa.decimal64(18, 2),
+        pa.decimal128(38, 2),
+        pa.decimal128(38, 28),
+        pa.decimal256(76, 40),
+    ],
+    ids=str,
+)
+def test_decimals_as_floats_are_the_nearest(kind: pa.DataType) -> None:
+    digits = [481, -2920, 0, *(7**power % 10**7 for power in range(200))]
+    decimals = [*(Decimal(number).scaleb(-2) for number in digits), None]
+    floats = [*(float(number) for number in decimals if number is not None), None]
+    column = pa.array(decimals, kind)
+    table = pa.table(
+        {
+            "plain": column,
+            "coded": pa.DictionaryArray.from_arrays(list(range(len(column))), column),
+            "lists": pa.array([[number] for number in decimals], pa.list_(kind)),
+        }
+    )
+    codec = ArrowCodec(decimals="float")
+    got = codec.decode(codec.encode(table.slice(1)).to_pybytes())
+    assert got["plain"].type == pa.float64()
+    assert got.to_pydict() == {
+        "plain": floats[1:],
+        "coded": floats[1:],
+        "lists": [[number] for number in floats[1:]],
+    }
 
 
 def random_value(source: random.Random, kind: pa.DataType) -> Any:

@@ -6,6 +6,7 @@ import array
 import dataclasses
 import decimal
 import enum
+import ipaddress
 import math
 import pathlib
 import re
@@ -289,6 +290,11 @@ CONVERTED = [
     (IDENTIFIER, str(IDENTIFIER)),
     (decimal.Decimal("1.23"), "1.23"),
     (pathlib.PurePosixPath("/a/b"), "/a/b"),
+    (ipaddress.ip_address("127.0.0.1"), "127.0.0.1"),
+    (ipaddress.ip_interface("127.0.0.1/8"), "127.0.0.1/8"),
+    (ipaddress.ip_network("10.0.0.0/8"), "10.0.0.0/8"),
+    (ipaddress.ip_address("::1"), "::1"),
+    (ipaddress.ip_network("2001:db8::/32"), "2001:db8::/32"),
     (frozenset([1]), [1]),
     ((1, (2,)), [1, [2]]),
     (OrderedDict(a=1), {"a": 1}),

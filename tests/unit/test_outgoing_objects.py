@@ -106,6 +106,47 @@ def test_pydantic_models_say_themselves_what_is_in_them() -> None:
     assert refusal([line(at=datetime(2026, 1, 2))]).startswith("$[0].at: a naive datetime")
 
 
+@pydantic.dataclasses.dataclass
+class Order:
+    order_id: int = pydantic.Field(alias="orderId")
+    lines: list[Line] = pydantic.Field(default=[])
+    secret: str = pydantic.Field("x", exclude=True)
+    at: datetime | None = None
+
+
+def test_dataclasses_of_pydantic_are_sent_as_models_are() -> None:
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    expected = {"productName": "p", "unitPrice": "1.10", "at": None, "twice": "2.20"}
+    order = Order(orderId=1, lines=[line()], at=at)  # type: ignore[call-arg]
+    assert seen([order]) == [{"orderId": 1, "lines": [expected], "at": at}]
+
+
+@dataclass
+class SpecialOrder(Order):
+    discount: int = 0
+
+
+def test_a_dataclass_that_pydantic_knows_nothing_of_has_all_its_fields() -> None:
+    assert seen(SpecialOrder(1, [], "x", None, 5))["discount"] == 5
+
+
+class Site(pydantic.BaseModel):
+    page: pydantic.HttpUrl
+    other: pydantic.AnyUrl
+    database: pydantic.PostgresDsn
+    host: pydantic.IPvAnyAddress
+
+
+def test_urls_and_addresses_are_their_texts() -> None:
+    texts = {
+        "page": "https://example.org/a",
+        "other": "x://y",
+        "database": "postgres://user@host:5432/db",
+        "host": "127.0.0.1",
+    }
+    assert seen(Site.model_validate(texts)) == texts
+
+
 def test_attrs_classes_are_their_fields() -> None:
     assert seen(Slot(1, nested=[Slot(3)])) == {
         "x": 1,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import inspect
 import pickle
 import struct
 import sys
@@ -19,9 +20,12 @@ import pydantic
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from procwire import Client, CodecError, HandlerError, MsgpackCodec, RawCodec, ValidationError
+from procwire.arrays import Shape
 from procwire.decoders import Wanted, decoder_for
+from procwire.typed import checked
 from procwire.typed.plain import is_plain
 
 CODEC = MsgpackCodec()
@@ -115,6 +119,46 @@ class Model(pydantic.BaseModel):
 class Holder(msgspec.Struct):
     model: Model
     more: list[Model] = []
+
+
+class Search(pydantic.BaseModel):
+    words: str
+    limit: int = 10
+
+
+class Lookup(pydantic.BaseModel):
+    id: int | str
+    depth: int | bool = 1
+
+
+class Text(pydantic.BaseModel):
+    type: Literal["text"]
+    text: str
+    size: int = 10
+
+
+class Image(pydantic.BaseModel):
+    type: Literal["image"]
+    image: dict[str, int]
+    alt: str = "-"
+    parts: "list[Text | Image]" = []
+
+
+class Parsed(pydantic.BaseModel):
+    text: pydantic.Json[dict[str, int]]
+
+
+class Alert(pydantic.BaseModel):
+    to: str = pydantic.Field(validation_alias=pydantic.AliasPath("header", "to"))
+
+
+Block = Annotated[Text | Image, pydantic.Field(discriminator="type")]
+
+
+class Page(msgspec.Struct):
+    alert: Alert | None = None
+    body: Search | None = None
+    found: pydantic.RootModel[list[Search | Lookup]] | None = None
 
 
 def decode(annotation: Any, value: Any, *, nil_as_missing: bool = False) -> Any:
@@ -260,6 +304,28 @@ MISMATCHES = [
     (Model, {}, "$.id", "a value", "nothing"),
     (list[Model], [{"id": 1}, {"id": 1, "tags": [5]}], "$[1].tags[0]", "a valid string", "int"),
     (Holder, {"model": {"id": 1}, "more": [{"id": []}]}, "$.more[0].id", "a valid integer", "list"),
+    # The names of a union's members are no part of a path.
+    (list[Search | Lookup], [{"words": 5}], "$[0].words", "a valid string", "int"),
+    (list[Search | Lookup], [{"limit": 5}], "$[0].words", "a value", "nothing"),
+    (Search | Lookup, "a", "$",
+     "a valid dictionary or instance of Search", "str"),
+    (dict[str, Search | Lookup], {"Search": {}}, "$.Search.words", "a value", "nothing"),
+    (Lookup, {"id": []}, "$.id", "a valid integer", "list"),
+    (list[Block], [{"type": "text", "text": 5}], "$[0].text", "a valid string", "int"),
+    (list[Block], [{"type": "text"}], "$[0].text", "a value", "nothing"),
+    (list[Block], [{"type": "text", "text": "", "size": []}], "$[0].size", "a valid integer",
+     "list"),
+    (list[Block], [{"type": "image", "image": {"width": []}}], "$[0].image.width",
+     "a valid integer", "list"),
+    (list[Block], [{"type": "image", "image": {}, "alt": 5}], "$[0].alt", "a valid string", "int"),
+    (list[Block], [{"type": "image", "image": {}, "parts": [{"type": "text", "text": 5}]}],
+     "$[0].parts[0].text", "a valid string", "int"),
+    # pydantic has parsed something there that is no part of the payload.
+    (Parsed, {"text": '{"a": "b"}'}, "$.text.a",
+     "a valid integer, unable to parse string as an integer", "'b'"),
+    (Alert, {"header": {}}, "$.header.to", "a value", "nothing"),
+    (Alert, {"header": {"to": 5}}, "$.header.to", "a valid string", "int"),
+    (Page, {"found": [{"words": 5}]}, "$.found[0].words", "a valid string", "int"),
 ]  # fmt: skip
 
 
@@ -316,7 +382,12 @@ NIL = [
     (list[Query], [{"text": "a", "items": None}], [Query("a")]),
     (Model, {"id": 1, "tags": None}, Model(id=1)),
     (Holder, {"model": {"id": 1, "tags": None}}, Holder(Model(id=1))),
-]
+    (list[Search | Lookup], [{"words": "a", "limit": None}], [Search(words="a")]),
+    (Lookup, {"id": 1, "depth": None}, Lookup(id=1)),
+    (list[Block], [{"type": "text", "text": "a", "size": None}], [Text(type="text", text="a")]),
+    (list[Block], [{"type": "image", "image": {"alt": 1}, "alt": None}],
+     [Image(type="image", image={"alt": 1})]),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("annotation", "value", "expected"), NIL)
@@ -324,6 +395,34 @@ def test_nil_as_missing(annotation: Any, value: Any, expected: Any) -> None:
     assert decode(annotation, value, nil_as_missing=True) == expected
     with pytest.raises(ValidationError):
         decode(annotation, value)
+
+
+class Unfit(pydantic.BaseModel, strict=True):
+    colour: Colour
+
+
+class Fit(pydantic.BaseModel, strict=True):
+    colour: Colour = pydantic.Field(strict=False)
+    id: uuid.UUID = pydantic.Field(strict=False)
+    day: date = pydantic.Field(strict=False)
+    sizes: tuple[int, ...] = pydantic.Field(strict=False)
+
+
+def test_a_strict_model_is_lenient_where_it_says_so() -> None:
+    payload = {
+        "colour": "red",
+        "id": str(uuid.UUID(int=1)),
+        "day": "2023-11-14",
+        "sizes": [1, 2],
+    }
+    expected = Fit(colour=Colour.RED, id=uuid.UUID(int=1), day=date(2023, 11, 14), sizes=(1, 2))
+    assert decode(Fit, payload) == expected
+    with pytest.raises(
+        ValidationError, match=r"^\$\.sizes\[0\]: expected a valid integer, got str"
+    ):
+        decode(Fit, {**payload, "sizes": ["1"]})
+    with pytest.raises(ValidationError, match=r"^\$\.colour: expected an instance of Colour"):
+        decode(Unfit, {"colour": "red"})
 
 
 def test_nil_is_not_missing_where_there_is_no_default() -> None:
@@ -436,6 +535,32 @@ def test_without_msgspec_others_name_the_extra(
 def test_without_msgspec_models_need_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert decode(Model, {"id": 1}) == Model(id=1)
+
+
+@pytest.mark.parametrize("annotation", [Any, object, inspect.Parameter.empty])
+def test_an_answer_of_which_nothing_is_said_cannot_be_checked(annotation: Any) -> None:
+    async def answer(data: Any) -> Any: ...
+
+    answer.__annotations__["return"] = annotation
+    with pytest.raises(ValueError, match="validate_result needs a return annotation"):
+        Client().handle("a", answer, validate_result=True)
+
+
+def test_an_answer_that_is_an_array_is_checked() -> None:
+    pairs = checked(Wanted(Annotated[NDArray[np.float32], Shape(-1, 2)], CODEC))
+    values = np.ones((3, 2), np.float32)
+    assert pairs.encode(values) == CODEC.encode(values)
+    with pytest.raises(CodecError, match="what the handler declares"):
+        pairs.encode(values[:, 0].copy())
+
+
+@pytest.mark.parametrize("annotation", [int, list[str]])
+def test_without_msgspec_no_answer_can_be_checked(
+    annotation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"validate_result takes msgspec: pip install"):
+        checked(Wanted(annotation, CODEC))
 
 
 def test_a_view_of_the_payload_keeps_it() -> None:

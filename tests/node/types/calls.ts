@@ -2,7 +2,7 @@
 // below an @ts-expect-error, and no other.
 
 import { ModuleManager } from "@procwire/core";
-import { typed, type Item, type ItemInput, type Tree } from "./typed.js";
+import { typed, type Item, type ItemInput, type Json, type Tree } from "./typed.js";
 
 const worker = typed("worker").executable("python3", ["typed.py"]);
 new ModuleManager().register(worker);
@@ -20,6 +20,13 @@ const { signal } = new AbortController();
 await worker.send("begin", { depth: 1, ids: { 5: "uuid" } }, { signal });
 await worker.send("describe_pet", { type: "Dog", weight: 1.5 });
 await worker.send("anything", { at: "all" });
+const account = await worker.send("sign_up", { userName: "a", password: "b", address: {} });
+const greeting: string = account["user-name"] + account.greeting + account.city;
+const text: Json = await worker.send("json", { a: ["b", 1, null, { c: [] }] });
+const name: string | undefined = (await worker.send("shorten", { id: 1 })).name;
+const photo: Buffer = (await worker.send("change", { id: 1 })).photo;
+const style: [number, string | null] = await worker.send("restyle", [1]);
+const edge: ["Edge", number, number] = await worker.send("connect", ["Edge", 1, 2]);
 for await (const letter of worker.stream("letters", "a")) letter.toUpperCase();
 const off: () => void = worker.onEvent("stored", ({ by_year }) => by_year[1999]?.length);
 worker.onEvent("noise", (data) => data.readUInt8(0));
@@ -44,6 +51,18 @@ await worker.send("begin", [1]);
 await worker.send("norms", [1, 2, 3]);
 // @ts-expect-error: a string for bytes
 await worker.send("raw-bytes", "a");
+// @ts-expect-error: the name that a field has on the way back
+await worker.send("sign_up", { "user-name": "a", password: "b" });
+// @ts-expect-error: a field that is not sent back
+account.password;
+// @ts-expect-error: no form of its own
+await worker.send("json", { root: new Date() });
+// @ts-expect-error: a field that may not be there
+const sparse: string = (await worker.send("shorten", { id: 1, name: "a" })).name;
+// @ts-expect-error: another one
+const changed: string = (await worker.send("change", { id: 1, name: "a" })).name;
+// @ts-expect-error: nothing in front of what must be there may be left out
+await worker.send("connect", ["Edge", 1]);
 // @ts-expect-error: no such method
 await worker.send("nosuch", {});
 // @ts-expect-error: a stream is no result
@@ -53,7 +72,7 @@ worker.stream("store", { id: 1 });
 // @ts-expect-error: a stream of other letters
 worker.stream("letters", "c");
 // @ts-expect-error: the answer is another type
-const text: string = (await worker.send("sum_up", [])).total;
+const word: string = (await worker.send("sum_up", [])).total;
 // @ts-expect-error: the answer may be null
 const value: number = (await worker.send("grow", { value: 1 })).value;
 // @ts-expect-error: what a worker receives is not all that a parent gets
@@ -63,4 +82,5 @@ worker.onEvent("nosuch", () => {});
 // @ts-expect-error: the event has no such field
 worker.onEvent("stored", ({ nosuch }) => nosuch);
 
-void [blob, at, total, tree, norm, nothing, bytes, off, text, value, input];
+void [blob, at, total, tree, norm, nothing, bytes, off, word, value, input];
+void [greeting, text, name, photo, style, edge, sparse, changed];

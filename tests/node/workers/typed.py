@@ -68,6 +68,48 @@ class Tree(msgspec.Struct):
     children: "list[Tree]" = []
 
 
+class Account(pydantic.BaseModel):
+    """Fields with another name on each way, or on one way only."""
+
+    name: str = pydantic.Field(validation_alias="userName", serialization_alias="user-name")
+    mail: str = pydantic.Field("-", validation_alias=pydantic.AliasChoices("mail", "email"))
+    city: str = pydantic.Field("-", validation_alias=pydantic.AliasPath("address", "city"))
+    street: str = pydantic.Field("-", validation_alias=pydantic.AliasPath("address", "street"))
+    password: str = pydantic.Field(exclude=True)
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def greeting(self) -> str:
+        return f"Dear {self.name}"
+
+
+class Json(pydantic.RootModel["dict[str, Json] | list[Json] | str | float | None"]):
+    pass
+
+
+class Sparse(msgspec.Struct, omit_defaults=True):
+    id: int
+    name: str = "-"
+
+
+class Change(msgspec.Struct):
+    id: int
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    photo: bytes = b""
+
+
+class Style(NamedTuple):
+    """Fields that JavaScript has other words for."""
+
+    var: float
+    default: str | None = None
+
+
+class Edge(msgspec.Struct, array_like=True, tag=True, tag_field="edge-type", kw_only=True):
+    weight: float = 0.0
+    end: int
+
+
 @client.handle
 async def describe(data: Item) -> str:
     return ascii(data)
@@ -121,6 +163,36 @@ async def norms(data: list[Point]) -> list[float | Exception]:
 @client.handle
 async def grow(data: Tree) -> Tree | None:
     return None
+
+
+@client.handle
+async def sign_up(data: Account) -> Account:
+    return data
+
+
+@client.handle
+async def json(data: Json) -> Json:
+    return data
+
+
+@client.handle
+async def shorten(data: Sparse) -> Sparse:
+    return data
+
+
+@client.handle
+async def change(data: Change) -> Change:
+    return data
+
+
+@client.handle
+async def restyle(data: Style) -> Style:
+    return data
+
+
+@client.handle
+async def connect(data: Edge) -> Edge:
+    return data
 
 
 @client.handle("raw-bytes", codec="raw")
