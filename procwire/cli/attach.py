@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import socket
@@ -38,8 +39,10 @@ def execute(options: Namespace) -> int:
     with _connect(options.worker) as connection:
         # Nobody waits for it: at the end it still waits for somebody to type.
         threading.Thread(target=_send_typed, args=(connection,), daemon=True).start()
+        # A letter may come in two pieces.
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         while said := _receive(connection):
-            sys.stdout.write(said.decode(errors="replace"))
+            sys.stdout.write(decoder.decode(said))
             sys.stdout.flush()
     note("\nthe handler goes on")
     return 0

@@ -17,7 +17,7 @@ from procwire.cli.arguments import add_loop, check_method, count, seconds
 from procwire.cli.errors import CommandError
 from procwire.cli.output import Output, Progress
 from procwire.cli.target import add_target, load
-from procwire.cli.values import add_data, read_data, to_json
+from procwire.cli.values import add_data, fit, read_data, to_json
 from procwire.errors import ProcwireError, RemoteError
 from procwire.parent import Module, ModuleManager, RequestTimeoutError, SpawnPolicy
 from procwire.testing import declare
@@ -76,8 +76,7 @@ def execute(options: Namespace) -> int:
     check_method(client, options.method)
     if client._methods[options.method].shape.response == "none":
         raise CommandError(f"{options.method!r} does not answer: there is nothing to wait for")
-    if isinstance(data, str) and client._methods[options.method].request_codec.name == "raw":
-        data = data.encode()
+    data = fit(data, client._methods[options.method].request_codec)
     # As a parent would start it: nothing of this process is measured.
     module = declare(client, NAME, request_timeout=0).executable(
         sys.executable, ["-m", "procwire", "run", options.target, "--loop", options.loop]

@@ -15,7 +15,7 @@ from procwire.cli.arguments import check_method, seconds
 from procwire.cli.errors import CommandError
 from procwire.cli.output import Output, Progress, note
 from procwire.cli.target import add_target, load
-from procwire.cli.values import add_data, read_data, to_json
+from procwire.cli.values import add_data, fit, read_data, to_json
 from procwire.client import Client
 from procwire.errors import ProcwireError, RemoteError
 from procwire.testing import LeftBehindError, TestParent
@@ -48,9 +48,7 @@ def execute(options: Namespace) -> int:
     data = read_data(options, raw=options.raw)
     client = load(options.target)
     check_method(client, options.method)
-    if isinstance(data, str) and client._methods[options.method].request_codec.name == "raw":
-        # JSON has no bytes, and such a method takes nothing else.
-        data = data.encode()
+    data = fit(data, client._methods[options.method].request_codec)
     try:
         asyncio.run(_call(client, options, data, output))
     except RemoteError as error:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from procwire.cli.errors import CommandError
+from procwire.codecs import Codec
 
-__all__ = ["add_data", "from_json", "read_data", "to_json"]
+__all__ = ["add_data", "fit", "from_json", "read_data", "to_json"]
 
 
 def add_data(parser: ArgumentParser) -> None:
@@ -58,6 +59,22 @@ def read_data(options: Namespace, *, raw: bool = False) -> Any:
         return from_json(source)
     except (ValueError, RecursionError) as error:
         raise CommandError(f"DATA is no JSON ({error}): {_shortened(source)}", status=2) from None
+
+
+def fit(data: Any, codec: Codec) -> Any:
+    """The data as the codec takes it: JSON has no bytes, and the raw codec takes nothing else.
+
+    Raises:
+        CommandError: a text has no bytes.
+    """
+    if not isinstance(data, str) or codec.name != "raw":
+        return data
+    try:
+        return data.encode()
+    except UnicodeEncodeError as error:
+        raise CommandError(
+            f"DATA has a lone surrogate at index {error.start}, which UTF-8 does not have", status=2
+        ) from None
 
 
 def from_json(text: str | bytes) -> Any:

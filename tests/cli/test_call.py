@@ -71,6 +71,16 @@ FAILURES = {
             "line 1 column 2 (char 1)): {\n"
         ),
     ),
+    "no bytes": (
+        ["call", "commands", "size", '"a\\ud800"'],
+        2,
+        "procwire call: DATA has a lone surrogate at index 1, which UTF-8 does not have\n",
+    ),
+    "no bytes to measure with": (
+        ["bench", "commands", "size", '"\\ud800"'],
+        2,
+        "procwire bench: DATA has a lone surrogate at index 0, which UTF-8 does not have\n",
+    ),
     "two sources": (
         ["call", "commands", "divide", "1", "--file", "-"],
         2,

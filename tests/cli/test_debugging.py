@@ -10,12 +10,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from procwire._core import METHOD_ID_ABORT, METHOD_ID_AUTH
+from procwire.cli.attach import READ_SIZE
 from procwire.parent import Heartbeat, Module, ModuleManager, RemoteError, SpawnPolicy
 from procwire.recording import Recording, RecordingError
 
@@ -87,6 +89,18 @@ async def debug(whom: object, typed: str, **variables: str) -> tuple[str, str]:
         assert process.returncode == 0
     said += rest
     return said.decode().replace("\r\n", "\n"), errors.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="somebody who speaks is a socket here")
+def test_a_letter_that_comes_in_two_pieces() -> None:
+    from procwire.debug_sockets import offered
+
+    said = "x" * (READ_SIZE - 1) + "ü"
+    with offered() as offer, ThreadPoolExecutor(1) as threads:
+        running = threads.submit(procwire, "attach", offer.address)
+        with offer.accept() as connection:
+            connection.sendall(said.encode())
+        assert running.result().stdout == said
 
 
 def test_breakpoints(tmp_path: Path, loop_name: str) -> None:
