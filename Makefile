@@ -33,8 +33,9 @@ ready: $(VERSIONS:%=build/venv-%/ready) node_modules/.package-lock.json
 # Where there are enough of them, each is tested on one event loop: asyncio, or for those between, uvloop.
 BETWEEN := $(filter-out $(OLDEST) $(NEWEST),$(VERSIONS))
 ifneq ($(BETWEEN),)
-test-$(OLDEST) test-$(NEWEST): export TEST_LOOPS ?= asyncio
-$(BETWEEN:%=test-%): export TEST_LOOPS ?= uvloop
+ON_ASYNCIO := $(OLDEST) $(NEWEST)
+$(ON_ASYNCIO:%=test-%) $(ON_ASYNCIO:%=test-wheel-%): export TEST_LOOPS ?= asyncio
+$(BETWEEN:%=test-%) $(BETWEEN:%=test-wheel-%): export TEST_LOOPS ?= uvloop
 endif
 
 test-%: build/venv-%/ready node_modules/.package-lock.json
