@@ -242,6 +242,7 @@ class Batcher:
             item.while_running = running
         try:
             handler = self._runner.call(running, self._method, [item.value for item in items])
+            # Without one it has ended at once, and what it has returned may go on already.
             if handler is not None:
                 running.handler = handler
         except Exception as error:

@@ -11,16 +11,10 @@ import pytest
 from procwire import Batch, Client, Context, MsgpackCodec, track_requests
 from procwire.testing import TestParent
 
-from ..loops import loop_factory
+from ..parent.driving import run
 
-DEADLINE = 20.0
 SIZE = 1_000_000
 """Bytes; more than the socket takes at once."""
-
-
-def run(loop_name: str, main: Any) -> None:
-    with asyncio.Runner(loop_factory=loop_factory(loop_name)) as runner:
-        runner.run(asyncio.wait_for(main(), DEADLINE))
 
 
 async def double(data: Any) -> Any:

@@ -13,14 +13,7 @@ from procwire import Client
 from procwire.errors import RemoteError
 from procwire.testing import TestParent
 
-from ..loops import loop_factory
-
-DEADLINE = 20.0
-
-
-def run(loop_name: str, main: Any) -> None:
-    with asyncio.Runner(loop_factory=loop_factory(loop_name)) as runner:
-        runner.run(asyncio.wait_for(main(), DEADLINE))
+from ..parent.driving import DEADLINE, run
 
 
 @pytest.fixture

@@ -158,6 +158,9 @@ def test_counts_are_integers(name: str) -> None:
     """In the event loop a float fails, where nobody hears of it."""
     with pytest.raises(TypeError, match=f"{name} is an integer, got 8.0"):
         Client(**{name: 8.0})  # type: ignore[arg-type]
+
+
+def test_other_counts_are_integers() -> None:
     for batch_name in ("max_size", "max_running"):
         with pytest.raises(TypeError, match=f"{batch_name} is an integer, got 8.0"):
             Batch(**{batch_name: 8.0})  # type: ignore[arg-type]
